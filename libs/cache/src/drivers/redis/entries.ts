@@ -1,0 +1,124 @@
+import { randomBytes } from 'node:crypto';
+import type { DriverEntry, DriverRead, LeaseWish, StoredRecord, Versions } from '../driver.js';
+import type { RedisConnection } from './connection.js';
+import type { Keys } from './keys.js';
+import { partsOf, stored, versionsOf, written, type WrittenRecord } from './record-text.js';
+import { HARD_LENGTH, LEASE_MS, MINT, READ, RELEASE, TAKE_LEASE, VERSION_MS } from './scripts.js';
+
+const PREFIX_LENGTH = 10;
+
+type Answer = [text: string | null, state: number, left: number, hard: string, soft: string, lease: number];
+
+/**
+ * Entries, the versions of their tags, and leases. In one Redis they are read by one script; in a cluster, where they lie
+ * on different nodes, each by its own command. That is as right: a version that is gone never comes back, so an entry that
+ * has the versions of a moment during the reading was valid then.
+ */
+export class RedisEntries {
+  private readonly prefix = randomBytes(9).toString('base64url').slice(0, PREFIX_LENGTH);
+  private count = 0;
+
+  constructor(
+    private readonly connection: RedisConnection,
+    private readonly keys: Keys,
+  ) {}
+
+  /** Of `HARD_LENGTH` characters, and nobody ever draws it again. */
+  draw(): string {
+    this.count += 1;
+    return this.prefix + this.count.toString(36).padStart(HARD_LENGTH - PREFIX_LENGTH, '0');
+  }
+
+  read(key: string, tags: readonly string[], lease: LeaseWish): Promise<DriverRead> {
+    return this.connection.call(() =>
+      this.connection.isCluster ? this.readApart(key, tags, lease) : this.readTogether(key, tags, lease),
+    );
+  }
+
+  async write(
+    key: string,
+    record: StoredRecord,
+    versions: Versions,
+    lease: string | undefined,
+  ): Promise<void> {
+    const [hard, soft] = partsOf(versions);
+    const keptMs = Math.max(1, Math.round(record.meta.keptMs));
+    await this.connection.call(async ({ store }) => {
+      const writing = store.set(this.keys.entry(key), written(record, hard, soft), keptMs);
+      // In the same packet; whoever waits for the lease finds the entry first.
+      const releasing = lease === undefined ? undefined : this.letGo(key, lease, 0);
+      await Promise.all([writing, releasing]);
+    });
+  }
+
+  async release(key: string, lease: string, afterMs: number): Promise<void> {
+    await this.connection.call(() => this.letGo(key, lease, afterMs));
+  }
+
+  async explain(key: string): Promise<DriverEntry | undefined> {
+    const { keys, connection } = this;
+    const record = await connection.call(({ store }) => store.get<WrittenRecord>(keys.entry(key)));
+    if (!record) return undefined;
+    const left = await connection.call(({ store }) => store.ttl(keys.entry(key)));
+    const [hard, soft] = await connection.call(() => this.versionsOf(record.meta.tags));
+    const state = record.hard !== hard ? 'invalidated' : record.soft === soft ? 'valid' : 'soft';
+    const { tags, etag, keptMs } = record.meta;
+    return { state, tags, etag, bytes: record.body.length, ageMs: Math.round(keptMs - left) };
+  }
+
+  private async readTogether(key: string, tags: readonly string[], wish: LeaseWish): Promise<DriverRead> {
+    const { keys } = this;
+    const id = this.draw();
+    const wants = wish === 'always' ? '1' : '0';
+    const asked = [wants, id, keys.data, keys.everything, key, ...tags].join('\n');
+    const [text, state, left, hard, soft, lease] = await this.connection.eval<Answer>(READ, [], [asked]);
+    return {
+      ...(text !== null && given(JSON.parse(text) as WrittenRecord, left, state === 2)),
+      // Without memory for versions there are none.
+      ...(hard !== null && { versions: versionsOf(hard, soft) }),
+      ...(lease === 1 && { lease: id }),
+    };
+  }
+
+  private async readApart(key: string, tags: readonly string[], wish: LeaseWish): Promise<DriverRead> {
+    const { store } = this.connection;
+    const [record, left, versions] = await Promise.all([
+      store.get<WrittenRecord>(this.keys.entry(key)),
+      store.ttl(this.keys.entry(key)),
+      this.versionsOf(tags).catch(() => undefined),
+    ]);
+    const id = this.draw();
+    if (!versions) return { lease: id };
+    const [hard, soft] = versions;
+    const valid = record?.hard === hard && left > 0 ? record : undefined;
+    const fresh = valid?.soft === soft && left > valid.staleMs;
+    const lease = (!fresh || wish === 'always') && (await this.takeLease(key, id, versionsOf(hard, soft)));
+    return {
+      ...(valid && given(valid, left, valid.soft === soft)),
+      versions: versionsOf(hard, soft),
+      ...(lease && { lease: id }),
+    };
+  }
+
+  private async versionsOf(tags: readonly string[]): Promise<[hard: string, soft: string]> {
+    const names = [this.keys.everything, ...tags.map((tag) => this.keys.version(tag))];
+    const args = [this.draw(), String(VERSION_MS)];
+    const versions = await Promise.all(names.map((name) => this.connection.eval<string>(MINT, [name], args)));
+    const hards = versions.map((version) => version.slice(0, HARD_LENGTH));
+    return [hards.join(), versions.map((version) => version.slice(HARD_LENGTH)).join()];
+  }
+
+  private async takeLease(key: string, id: string, versions: string): Promise<boolean> {
+    const args = [id, String(LEASE_MS), versions];
+    return (await this.connection.eval<number>(TAKE_LEASE, [this.keys.lease(key)], args)) === 1;
+  }
+
+  private letGo(key: string, lease: string, afterMs: number): Promise<number> {
+    return this.connection.eval<number>(RELEASE, [this.keys.lease(key)], [lease, String(afterMs)]);
+  }
+}
+
+function given(record: WrittenRecord, left: number, isValid: boolean): Pick<DriverRead, 'record'> {
+  const ageMs = Math.max(0, record.meta.keptMs - left);
+  return { record: { ...stored(record), ageMs, invalidated: isValid ? 'no' : 'soft' } };
+}

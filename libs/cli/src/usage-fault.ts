@@ -1,0 +1,4 @@
+/** A command line that is understood, and asks for what makes no sense. `runCli` ends with 2. */
+export class UsageFault extends Error {
+  readonly exitCode = 2;
+}

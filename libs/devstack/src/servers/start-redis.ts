@@ -1,0 +1,150 @@
+import { execFile } from 'node:child_process';
+import { mkdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import type { Guard } from '../kafka/guard.js';
+import { HOST } from '../kafka/server-properties.js';
+import { LocalServer } from './local-server.js';
+import { startOnFreePorts } from './start-on-free-ports.js';
+
+export interface RedisOptions {
+  /** Directives of `redis.conf`, e.g. `{ maxmemory: '4mb' }`. */
+  readonly config?: Readonly<Record<string, string>>;
+  /** As a Redis Cluster of one node, which refuses keys of different slots in one command as any cluster. @default false */
+  readonly cluster?: boolean;
+}
+
+export interface Redis {
+  /** `redis://host:port`; the same for as long as it is there. */
+  readonly url: string;
+  readonly port: number;
+  /** Of its process; `undefined` while it does not run. */
+  readonly pid: number | undefined;
+  /** What `redis-cli` prints for a command, without the newline at the end. */
+  command(...args: readonly string[]): Promise<string>;
+  /** CONFIG SET. It lasts until the next start. */
+  configure(directive: string, value: string): Promise<void>;
+  /** SIGKILL; resolves when it is dead. */
+  kill(): Promise<void>;
+  /** SIGSTOP: it says nothing any more, and its connections stay open. */
+  freeze(): void;
+  /** SIGCONT, if it was frozen. */
+  thaw(): void;
+  /** SIGTERM, and the end of it; what it holds is not saved, but for an earlier `command('SAVE')`. */
+  stop(): Promise<void>;
+  /** Starts it again on the same port, with what was saved. It must not run. */
+  start(): Promise<void>;
+  /** Kills it where it runs, and starts it without data. */
+  restartEmpty(): Promise<void>;
+  /** Ends it, and removes its folder. May be called again. */
+  close(): Promise<void>;
+}
+
+const run = promisify(execFile);
+const LAST_SLOT = '16383';
+
+/**
+ * Redis (`redis-server` and `redis-cli` on the path) on loopback, in memory only, in a temporary folder. When this process
+ * dies, it is killed and the folder is removed. Asking for a change of state that cannot be throws
+ * RK_DEVSTACK_SERVER_WRONG_STATE.
+ * @throws RK_DEVSTACK_SERVER_START_FAILED, RK_DEVSTACK_SERVER_START_TIMEOUT
+ */
+export async function startRedis({ config = {}, cluster = false }: RedisOptions = {}): Promise<Redis> {
+  // A cluster's nodes talk to each other on a second port.
+  const redis = await startOnFreePorts('redis', 2, async ({ folder, ports, guard }) => {
+    const data = join(folder, 'data');
+    await mkdir(data);
+    const port = ports[0]!;
+    const directives: Record<string, string> = {
+      port: String(port),
+      bind: HOST,
+      dir: data,
+      save: '',
+      appendonly: 'no',
+      ...(cluster && { 'cluster-enabled': 'yes', 'cluster-port': String(ports[1]) }),
+      ...config,
+    };
+    const server = new LocalServer({
+      name: 'redis',
+      command: 'redis-server',
+      args: Object.entries(directives).flatMap(([name, value]) => [`--${name}`, value]),
+      folder,
+      guard,
+      ready: async () => (await ask(port, ['PING'])) === 'PONG',
+    });
+    return new LocalRedis(server, guard, data, port);
+  });
+  if (cluster) await redis.command('CLUSTER', 'ADDSLOTSRANGE', '0', LAST_SLOT);
+  while (cluster && !(await redis.command('CLUSTER', 'INFO')).includes('cluster_state:ok'));
+  return redis;
+}
+
+async function ask(port: number, args: readonly string[]): Promise<string> {
+  const { stdout } = await run('redis-cli', ['-h', HOST, '-p', String(port), ...args]);
+  return stdout.trimEnd();
+}
+
+class LocalRedis implements Redis {
+  private closed: Promise<void> | undefined;
+
+  constructor(
+    readonly server: LocalServer,
+    private readonly guard: Guard,
+    private readonly data: string,
+    readonly port: number,
+  ) {}
+
+  get url(): string {
+    return `redis://${HOST}:${this.port}`;
+  }
+
+  get pid(): number | undefined {
+    return this.server.runs ? this.server.pid : undefined;
+  }
+
+  command(...args: readonly string[]): Promise<string> {
+    return ask(this.port, args);
+  }
+
+  async configure(directive: string, value: string): Promise<void> {
+    const answer = await this.command('CONFIG', 'SET', directive, value);
+    if (answer !== 'OK') throw new Error(`Redis does not take ${directive} ${value}: ${answer}`);
+  }
+
+  kill(): Promise<void> {
+    return this.server.kill();
+  }
+
+  freeze(): void {
+    this.server.freeze();
+  }
+
+  thaw(): void {
+    this.server.thaw();
+  }
+
+  stop(): Promise<void> {
+    return this.server.stop();
+  }
+
+  start(): Promise<void> {
+    return this.server.start();
+  }
+
+  async restartEmpty(): Promise<void> {
+    if (this.server.runs) await this.server.kill();
+    await rm(this.data, { recursive: true, force: true });
+    await mkdir(this.data);
+    await this.server.start();
+  }
+
+  close(): Promise<void> {
+    this.closed ??= this.end();
+    return this.closed;
+  }
+
+  private async end(): Promise<void> {
+    if (this.server.runs) await this.server.kill();
+    await this.guard.release();
+  }
+}

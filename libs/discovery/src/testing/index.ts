@@ -1,0 +1,3 @@
+export { DnsServer, type SrvRecord } from './dns-server.js';
+export { eventually } from './eventually.js';
+export { registryContract, replica, Told, type RegistryHarness } from './registry-contract.js';

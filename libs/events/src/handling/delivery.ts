@@ -1,0 +1,20 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+import type { StoredEvent } from '../definition/stored-event.js';
+
+/** One event on its way through one handler. */
+export interface Delivery {
+  readonly group: string;
+  readonly event: StoredEvent;
+  /** What the handler itself threw: filters of the application may turn it into something else. */
+  thrown?: { readonly error: unknown };
+}
+
+const current = new AsyncLocalStorage<Delivery>();
+
+export function currentDelivery(): Delivery | undefined {
+  return current.getStore();
+}
+
+export function runInDelivery<T>(delivery: Delivery, work: () => T): T {
+  return current.run(delivery, work);
+}

@@ -1,0 +1,78 @@
+import { Agent, request } from 'node:http';
+import { connect, type Socket } from 'node:net';
+import { once } from 'node:events';
+import { closeHttp } from './index.js';
+import { nextHanging, startSite, type Hanging, type Site } from './testing/site.js';
+
+const idle = async (port: number) => {
+  const socket = connect(port, '127.0.0.1');
+  await once(socket, 'connect');
+  socket.on('error', () => undefined);
+  return socket;
+};
+
+async function hang(site: Site): Promise<{ pending: Promise<Response>; hanging: Hanging }> {
+  const begun = nextHanging();
+  const pending = fetch(`${site.url}/hang`);
+  return { pending, hanging: await begun };
+}
+
+test('close does not wait for idle connections, used or never used', async () => {
+  const site = await startSite();
+  const agent = new Agent({ keepAlive: true });
+  const used = request(`${site.url}/raw`, { agent }).end();
+  const [response] = await once(used, 'response');
+  await once(response.resume(), 'end');
+  const unused = await idle(site.port);
+  const unusedClosed = once(unused, 'close');
+  const started = performance.now();
+  await site.close();
+  expect(performance.now() - started).toBeLessThan(500);
+  await unusedClosed;
+  agent.destroy();
+});
+
+test('a request under way gets its answer, and its connection is closed after it', async () => {
+  const site = await startSite();
+  const { pending, hanging } = await hang(site);
+  const closing = closeHttp(site.app);
+  await expect(fetch(`${site.url}/raw`)).rejects.toThrow('fetch failed');
+  hanging.release({ finished: true });
+  const response = await pending;
+  expect(await response.json()).toEqual({ finished: true });
+  const started = performance.now();
+  await closing;
+  expect(performance.now() - started).toBeLessThan(500);
+  await site.close();
+});
+
+test('a request on a kept connection is still served while closing', async () => {
+  const site = await startSite();
+  const { pending, hanging } = await hang(site);
+  const accepted = once(site.app.getHttpServer(), 'connection') as Promise<[Socket]>;
+  const socket = await idle(site.port);
+  const [serverSide] = await accepted;
+  socket.write('GET /raw HTTP/1.1\r\nhost: x\r\n');
+  while (serverSide.bytesRead === 0) await new Promise(setImmediate);
+  const closing = closeHttp(site.app);
+  socket.write('\r\n');
+  const [answer] = (await once(socket, 'data')) as [Buffer];
+  expect(answer.toString()).toMatch(/^HTTP\/1.1 200 /);
+  expect(answer.toString()).toMatch(/connection: close/i);
+  hanging.release({});
+  await pending;
+  await closing;
+});
+
+test('what does not finish is cut at the limit', async () => {
+  const site = await startSite();
+  const { pending, hanging } = await hang(site);
+  const outcome = pending.catch(() => 'cut');
+  const started = performance.now();
+  await closeHttp(site.app, 200);
+  const took = performance.now() - started;
+  expect(took).toBeGreaterThan(190);
+  expect(took).toBeLessThan(1000);
+  expect(await outcome).toBe('cut');
+  hanging.release({});
+});

@@ -1,0 +1,11 @@
+export { GRPC_ADDRESS, registeredInstances } from './client/registered-instances.js';
+export { staticInstances, type InstanceSource } from './client/instance-source.js';
+export { RetryBudget, type RetryBudgetOptions } from './client/retry-budget.js';
+export { RpcClient } from './client/rpc-client.js';
+export type { CallOptions, RpcClientOptions, UnaryMethod } from './client/rpc-client.options.js';
+export { loadProto, type PackageDefinition } from './proto/load-proto.js';
+export { rpcErrors } from './rpc.errors.js';
+export type { CallDone, RpcServerOptions } from './server/rpc.options.js';
+export { RpcServer } from './server/rpc.server.js';
+export { startRpc } from './server/start-rpc.js';
+export type { RpcTls } from './tls/tls-files.js';

@@ -1,0 +1,2 @@
+export { CacheGate } from './cache-gate.js';
+export { CachingModule } from './caching.module.js';

@@ -1,0 +1,3 @@
+export { needsOf, parseClusterOptions, USAGE, ClusterUsageFault } from './cluster.options.js';
+export { clusterCommands } from './commands.js';
+export { clusterFolder, runCluster, type ClusterRun } from './run-cluster.js';

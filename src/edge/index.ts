@@ -1,0 +1,1 @@
+export { conduitErrors } from './conduit-errors.js';

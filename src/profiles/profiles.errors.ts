@@ -1,0 +1,5 @@
+import { defineErrors } from '@rookery/kernel';
+
+export const profilesErrors = defineErrors('PROFILES', {
+  NOT_FOUND: { status: 404, message: 'no user has this name' },
+});

@@ -1,0 +1,9 @@
+export {
+  compareRows,
+  fillRows,
+  rebuildRows,
+  type Difference,
+  type ModelRow,
+  type OnProgress,
+  type RowModel,
+} from './row-model.js';

@@ -1,0 +1,2 @@
+/** Tag of the list of tags. */
+export const TAGS = 'tags';

@@ -1,0 +1,3 @@
+import { brokenHttpSuite } from './broken-http.suite.js';
+
+brokenHttpSuite();

@@ -1,0 +1,3 @@
+import { operationsSuite } from './operations.suite.js';
+
+operationsSuite();

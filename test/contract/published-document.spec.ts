@@ -1,0 +1,3 @@
+import { publishedDocumentSuite } from './published-document.suite.js';
+
+publishedDocumentSuite();

@@ -1,0 +1,3 @@
+import { favoritesSuite } from './favorites.suite.js';
+
+favoritesSuite();

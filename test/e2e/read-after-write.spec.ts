@@ -1,0 +1,3 @@
+import { readAfterWriteSuite } from './read-after-write.suite.js';
+
+readAfterWriteSuite();

@@ -1,0 +1,3 @@
+import { tagsSuite } from './tags.suite.js';
+
+tagsSuite();

@@ -1,0 +1,20 @@
+import { startKafka, type KafkaCluster } from '@rookery/devstack/testing';
+import { kafkaJars } from '../../scripts/system-programs.mjs';
+
+/** Kafka for nobody but the faults: of one broker and of three, each started when a fault first asks for it. */
+export class KafkaClusters {
+  private readonly started = new Map<1 | 3, Promise<KafkaCluster>>();
+
+  of(brokers: 1 | 3): Promise<KafkaCluster> {
+    let cluster = this.started.get(brokers);
+    if (!cluster) {
+      cluster = startKafka({ jars: kafkaJars(), brokers });
+      this.started.set(brokers, cluster);
+    }
+    return cluster;
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all([...this.started.values()].map(async (cluster) => (await cluster).stop()));
+  }
+}

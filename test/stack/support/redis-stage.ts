@@ -1,0 +1,64 @@
+import { createCache, RedisDriver, type Cache, type CacheOptions } from '@rookery/cache';
+import type { DriverStage } from '@rookery/cache/testing';
+import { startRedis, type Redis, type RedisOptions } from '@rookery/devstack/testing';
+import { until } from '../../support/until.js';
+
+export interface RedisStage extends DriverStage {
+  readonly redis: Redis;
+  cache(options?: CacheOptions): Promise<Cache>;
+  /** Stops the caches that were made here. */
+  stopCaches(): Promise<void>;
+}
+
+const SETTINGS = {
+  namespace: 'test',
+  version: '1',
+  replicaId: 'replica',
+  deadlineMs: 50,
+  acknowledgeWithinMs: 500,
+  meter: { counter: () => ({ add: noop }), histogram: () => ({ observe: noop }), gauge: () => noop },
+  onWarning: noop,
+};
+
+/** A Redis, and caches and drivers that share it. */
+export async function openRedisStage(options: RedisOptions = {}): Promise<RedisStage> {
+  const redis = await startRedis(options);
+  const urls = [redis.url];
+  const caches: Cache[] = [];
+  const stage: RedisStage = {
+    redis,
+    driver: () => new RedisDriver(urls, options.cluster === true, SETTINGS),
+    cache: async (cacheOptions = {}) => {
+      const cache = createCache({
+        redisUrl: options.cluster === true ? urls : redis.url,
+        namespace: 'test',
+        ...cacheOptions,
+      });
+      caches.push(cache);
+      await cache.start();
+      return cache;
+    },
+    stopCaches: async () => {
+      for (const cache of caches.splice(0)) await cache.stop();
+    },
+    close: async () => {
+      await stage.stopCaches();
+      await redis.close();
+    },
+  };
+  await settle(stage);
+  return stage;
+}
+
+/** A registry that is new may be incomplete: for half a second nobody relies on it. */
+async function settle(stage: RedisStage): Promise<void> {
+  const cache = await stage.cache();
+  await until('an invalidation that waits for nobody', async () => {
+    const began = performance.now();
+    await cache.invalidate(['settling']);
+    return performance.now() - began < 300;
+  });
+  await stage.stopCaches();
+}
+
+function noop(): void {}
