@@ -40,8 +40,11 @@ export interface SiteOptions {
   readonly whenBooted?: (site: RunningSite) => Promise<void>;
 }
 
-/** Machines that run tests do other things as well: what is shown at once is shown late there, where it is not waited for. */
-const PATIENCE_MS = '2000';
+/**
+ * Machines that run tests do other things as well: what is shown at once is shown late there, where it is not waited for.
+ * Suites that are about the bound itself set another one.
+ */
+export const PATIENCE_MS = '8000';
 
 /**
  * The site of one spec file. Booted on databases of its own, unless the environment names one that runs:

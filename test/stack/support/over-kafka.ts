@@ -1,13 +1,13 @@
 import { LATE_HEADER } from '@rookery/events';
 import { Actor, Member } from '../../support/actor.js';
 import { draft } from '../../support/conduit.js';
-import type { RunningSite, SiteOptions } from '../../support/site.js';
+import { PATIENCE_MS, type RunningSite, type SiteOptions } from '../../support/site.js';
 import { until } from '../../support/until.js';
 import { Wire } from '../../support/wire.js';
 
-/** A site whose events travel by these brokers. They need longer there than from the log, on a machine that is busy. */
+/** A site whose events travel by these brokers. */
 export function overKafka(brokers: () => readonly string[]): SiteOptions {
-  return { kafka: brokers, environment: { READ_AFTER_WRITE_MS: '4000' }, whenBooted: untilInTime };
+  return { kafka: brokers, environment: { READ_AFTER_WRITE_MS: PATIENCE_MS }, whenBooted: untilInTime };
 }
 
 /**

@@ -242,8 +242,14 @@ export class GroupConsumer {
     await this.commit(() => intake.committable(true), OPEN);
   }
 
+  /**
+   * Commits once for each time it joined: a join that is overtaken by the next is begun anew, and what is committed in
+   * between would go under a generation that is over.
+   */
   private async letGo(): Promise<void> {
     const ended = await this.options.intake.drain(this.drainMs);
+    if (!this.joined) return;
+    this.joined = false;
     await this.commit(() => this.options.intake.committable(true), ended ? CLEAN : OPEN);
   }
 
