@@ -30,9 +30,9 @@ export const databaseFaults: readonly Fault[] = [
     about: 'handlers wait for connections that slow statements keep from them',
     setup: { poolMax: 2 },
     inject: async (scene) => {
-      scene.misbehave({ slowStatementMs: 60 });
+      await scene.misbehave({ slowStatementMs: 60 });
       await pause(2_500);
-      scene.misbehave({});
+      await scene.misbehave({});
     },
   },
   {
@@ -57,7 +57,8 @@ export const databaseFaults: readonly Fault[] = [
     name: 'transaction-open',
     about: 'a transaction is open all the time in another database of the server, and nobody waits for it',
     perSecond: 100,
-    p99Ms: 100,
+    // Whoever waited for it would wait for seconds, most of them.
+    p99Ms: 2_000,
     inject: ({ parts }) => parts.postgres.besideOpenTransaction(() => pause(parts.openTransactionMs)),
   },
 ];

@@ -14,6 +14,7 @@ const SETTINGS = { max_connections: '200', fsync: 'off', full_page_writes: 'off'
 export class PostgresSite {
   private readonly leases: EmbeddedServer[] = [];
   private readonly prepared = new Map<string, Promise<string[]>>();
+  private pid = 0;
 
   private constructor(
     private readonly dataDir: string,
@@ -54,12 +55,7 @@ export class PostgresSite {
 
   /** Stops the server in order, as an upgrade does, or kills it; then starts it again, on the same port. */
   async restart(how: 'in order' | 'killed'): Promise<void> {
-    const pid = await this.asAdmin(async (admin) => {
-      const { rows } = await admin.query<{ pid: string }>(
-        "SELECT split_part(pg_read_file('postmaster.pid'), chr(10), 1) AS pid",
-      );
-      return Number(rows[0]!.pid);
-    });
+    const { pid } = this;
     process.kill(pid, how === 'killed' ? 'SIGKILL' : 'SIGINT');
     while (isAlive(pid)) await pause(10);
     await this.hold();
@@ -97,6 +93,13 @@ export class PostgresSite {
   private async hold(): Promise<void> {
     const { dataDir, settings } = this;
     this.leases.push(await holdEmbeddedPostgres({ dataDir, databases: [], settings }));
+    // Known beforehand, so that whoever kills it does so at once.
+    this.pid = await this.asAdmin(async (admin) => {
+      const { rows } = await admin.query<{ pid: string }>(
+        "SELECT split_part(pg_read_file('postmaster.pid'), chr(10), 1) AS pid",
+      );
+      return Number(rows[0]!.pid);
+    });
   }
 
   private async prepare(

@@ -61,8 +61,10 @@ export class ReplicaProcess {
     await this.confirmed('told to rest');
   }
 
-  misbehave(wrong: Misbehaviour): void {
-    if (this.runs && this.child.connected) this.child.send({ wrong });
+  /** Resolves when its handlers know. @throws with what it said, if it ends before */
+  async misbehave(wrong: Misbehaviour): Promise<void> {
+    this.child.send({ wrong });
+    await this.confirmed('told to misbehave');
   }
 
   /** SIGKILL; resolves when it is dead. */

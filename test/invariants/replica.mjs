@@ -30,7 +30,7 @@ async function hear({ setup, wrong, resting }) {
   if (wrong) replica.misbehave(wrong);
   if (setup) await serve(setup);
   if (resting) await rest();
-  if (setup || resting) process.send('done');
+  process.send('done');
 }
 
 process.on('message', (message) => void hear(message));

@@ -35,8 +35,8 @@ export class Scene {
 
   async startReplica(): Promise<ReplicaProcess> {
     const replica = await this.parts.processes.take(this.parts.setup);
-    replica.misbehave(this.wrong);
     this.replicas.push(replica);
+    await replica.misbehave(this.wrong);
     return replica;
   }
 
@@ -45,10 +45,10 @@ export class Scene {
     this.replicas.splice(this.replicas.indexOf(replica), 1);
   }
 
-  /** Tells all replicas, and those that are started later. */
-  misbehave(wrong: Misbehaviour): void {
+  /** Tells all replicas, and those that are started later. Resolves when they know. */
+  async misbehave(wrong: Misbehaviour): Promise<void> {
     this.wrong = wrong;
-    for (const replica of this.replicas) replica.misbehave(wrong);
+    await Promise.all(this.replicas.map((replica) => replica.misbehave(wrong)));
   }
 
   /** Kills every replica. */

@@ -105,7 +105,8 @@ function setupOf(
   kafka: KafkaOptions | undefined,
   internals: EventsInternals,
 ): ReplicaSetup {
-  const retries = { inPlace: 2, firstWaitMs: 5, parkedWaitMs: 100 };
+  // However long a fault takes on a busy machine, nothing is given up for good.
+  const retries = { inPlace: 2, firstWaitMs: 5, parkedWaitMs: 100, parked: 50 };
   const options = { leaseMs: LEASE_MS, pollMs: 250, retries, ...(kafka ? { kafka } : {}) };
   return { ...setup, urls, internals, options: { ...options, ...setup?.options } };
 }

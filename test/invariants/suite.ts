@@ -5,6 +5,7 @@ import { Stand } from './stand.js';
 import { headerOfTable, rowOfTable } from './table.js';
 
 const TRIES = 3;
+const LIMIT_MS = 240_000;
 
 /** The promise, whatever carries the events: one suite, with a stand of its own for each transport. */
 export function describeFaults(transport: Transport, more: (stand: () => Stand) => void = () => undefined) {
@@ -45,6 +46,7 @@ export function describeFaults(transport: Transport, more: (stand: () => Stand) 
         if (p99Ms === undefined) expect(wrongIn(await run(fault))).toBe('');
         else await notFelt(fault, p99Ms);
       },
+      LIMIT_MS,
     );
 
     more(() => stand);

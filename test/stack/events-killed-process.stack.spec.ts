@@ -39,7 +39,7 @@ describe('an event that ends whatever process handles it', () => {
       let ended = false;
       const end = once(child, 'close') as Promise<[number | null, string | null]>;
       void end.then(() => (ended = true));
-      await until('the end of a process', async () => ended || (await over()), 30_000);
+      await until('the end of a process', async () => ended || (await over()), 60_000);
       child.kill('SIGTERM');
       return (await end)[1];
     };
@@ -64,8 +64,8 @@ describe('an event that ends whatever process handles it', () => {
     await events.start();
     await say(killer, 2);
     await say(other, 1);
-    await until('the other key', () => Promise.resolve(seen.length === 1), 20_000);
-    await until('the event behind it', async () => (await parked()).length === 2, 20_000);
+    await until('the other key', () => Promise.resolve(seen.length === 1));
+    await until('the event behind it', async () => (await parked()).length === 2);
     expect(seen).toEqual([other]);
     await events.stop();
     await publisher.stop();

@@ -51,7 +51,8 @@ describe('a quiet shard', () => {
   };
 
   it.each([
-    ['this replica', 3_600],
+    // A little after a look that it would have if nobody minded the time: the next one would be six seconds later.
+    ['this replica', 6_800],
     ['another one', 300],
   ])(
     'lets what %s publishes for %i ms later come in time, though nobody would look for long',
@@ -62,12 +63,12 @@ describe('a quiet shard', () => {
       const other = await cluster.another();
       testEvents(other, [], { events: [rang] });
       const publisher = which === 'this replica' ? cluster.shards : other;
-      // By then the next look would be after more than three seconds.
-      await until(() => looks() >= 8);
+      // By then the next look would be after more than six seconds.
+      await until(() => looks() >= 9);
       const due = await ring(publisher, inMs);
       await until(() => rungAt > 0);
       expect(rungAt - due).toBeGreaterThanOrEqual(-50);
-      expect(rungAt - due).toBeLessThan(2_000);
+      expect(rungAt - due).toBeLessThan(5_000);
     },
   );
 });

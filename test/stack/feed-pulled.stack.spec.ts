@@ -1,7 +1,7 @@
 import type { Member } from '../support/actor.js';
 import { draft, useConduit } from '../support/conduit.js';
 import { closeShards, openShards } from '../support/footprint.js';
-import { readModelFaults } from '../support/leftovers.js';
+import { readModelFaults, unhandled } from '../support/leftovers.js';
 import { shardUrlsOf } from '../support/site.js';
 import { until } from '../support/until.js';
 
@@ -104,9 +104,14 @@ describe.each([1, 2])('feeds of authors with too many followers, on %i shards', 
         (await reader.follow(authors[place % 2]!.name)).is(200);
       }),
     ]);
-    const faults = async () => readModelFaults(shardUrlsOf(conduit.site));
-    await until('the events are handled', async () => (await faults()).length === 0).catch(() => undefined);
-    expect(await faults()).toEqual([]);
+    const urls = shardUrlsOf(conduit.site);
+    let wrong: string[] = [];
+    await until('the events to be handled', async () => {
+      wrong = [...(await unhandled(urls)), ...(await readModelFaults(urls))];
+      return wrong.length === 0;
+    }).catch((cause: unknown) => {
+      throw new Error(`they are not: ${JSON.stringify(wrong)}`, { cause });
+    });
     for (const [place, reader] of readers.entries()) {
       const { slugs } = (await authors[place % 2]!.articles({ author: authors[place % 2]!.name })).is(200);
       expect((await feedOf(reader)).slugs).toEqual(expect.arrayContaining(slugs));

@@ -32,7 +32,7 @@ beforeAll(async () => {
   await once(squatter, 'listening');
   taken = String((squatter.address() as AddressInfo).port);
   disk = await tinyDisk(join(folder, 'disk'));
-}, 90_000);
+}, 180_000);
 afterAll(async () => {
   if (disk !== undefined) await promisify(execFile)('umount', [disk]);
   await new Promise((closed) => squatter.close(closed));

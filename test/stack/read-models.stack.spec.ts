@@ -46,6 +46,32 @@ const TABLES: Readonly<Record<string, string>> = {
 };
 const rowsOf = async (model: string) => (await onAll(TABLES[model]!)).sort();
 const faults = () => readModelFaults(shardUrlsOf(conduit.site));
+/** Waits until every event is handled, and the read models are right: those of an event may follow one after the other. */
+async function expectRight(): Promise<void> {
+  const urls = shardUrlsOf(conduit.site);
+  let wrong: string[] = [];
+  await until('the events to be handled', async () => {
+    const open = (await unhandled(urls)).map((id) => `event ${id} is not handled`);
+    wrong = [...open, ...(await faults())];
+    return wrong.length === 0;
+  }).catch((cause: unknown) => {
+    throw new Error(`they are not: ${JSON.stringify(wrong)}`, { cause });
+  });
+}
+
+/** Of two that wait for each other's rows the server ends one, which then begins anew. */
+async function damage(name: string): Promise<void> {
+  for (const statement of DAMAGE[name]!) {
+    for (;;) {
+      try {
+        await onAll(statement);
+        break;
+      } catch (error) {
+        if ((error as pg.DatabaseError).code !== '40P01') throw error;
+      }
+    }
+  }
+}
 
 /** Everything that changes a read model, by everybody, mixed. */
 async function activity(rounds: number, seed: number): Promise<void> {
@@ -98,11 +124,7 @@ describe.each(['favorited', 'feed', 'tags'])('%s, made anew', (name) => {
   it('is what following the events has made of it, row by row', async () => {
     await activity(4, name.length);
     // One that is still to come would put right what is damaged below.
-    await until(
-      'the events are handled',
-      async () => (await unhandled(shardUrlsOf(conduit.site))).length === 0,
-    );
-    expect(await faults()).toEqual([]);
+    await expectRight();
     const live = await rowsOf(name);
     expect(live.length).toBeGreaterThan(3);
     expect(await model.compare(shards)).toEqual({ missing: 0, extra: 0 });
@@ -110,7 +132,7 @@ describe.each(['favorited', 'feed', 'tags'])('%s, made anew', (name) => {
     await model.rebuild(shards, (rows) => (seen += rows));
     expect(await rowsOf(name)).toEqual(live);
 
-    for (const statement of DAMAGE[name]!) await onAll(statement);
+    await damage(name);
     expect(await rowsOf(name)).not.toEqual(live);
     const { missing, extra } = await model.compare(shards);
     expect(Math.min(missing, extra)).toBeGreaterThan(0);
@@ -118,22 +140,21 @@ describe.each(['favorited', 'feed', 'tags'])('%s, made anew', (name) => {
     expect(seen).toBeGreaterThan(0);
     expect(await rowsOf(name)).toEqual(live);
     expect(await model.compare(shards)).toEqual({ missing: 0, extra: 0 });
-  }, 60_000);
+  });
 
   it('is right in the end, however much is written meanwhile', async () => {
     const writing = activity(6, 1 + name.length);
     let over = false;
     const rebuilding = (async () => {
       while (!over) {
-        for (const statement of DAMAGE[name]!) await onAll(statement);
+        await damage(name);
         await model.rebuild(shards, () => undefined);
       }
     })();
     await writing.finally(() => (over = true));
     await rebuilding;
-    await until('the events are handled', async () => (await faults()).length === 0).catch(() => undefined);
-    expect(await faults()).toEqual([]);
-  }, 60_000);
+    await expectRight();
+  });
 });
 
 describe('made anew while an event is on its way', () => {
@@ -155,14 +176,16 @@ describe('made anew while an event is on its way', () => {
     } finally {
       await gate.open();
     }
+    await expectRight();
     expect((await listed(fan.name)).slugs).toEqual([slug]);
-    expect(await faults()).toEqual([]);
   });
 
   it('a count of tags has each event once, also one that is handled later', async () => {
     const author = await conduit.someone('author');
     const tag = conduit.unique('tag');
     (await author.publish(draft({ tagList: [tag] }))).is(201);
+    // The first one is not to be held up as well.
+    await expectRight();
     await onAll(`CREATE FUNCTION hold_up() RETURNS trigger LANGUAGE plpgsql AS $$
       BEGIN
         IF NEW.tag = '${tag}' AND current_setting('application_name') LIKE 'conduit test%' THEN RAISE EXCEPTION 'held up'; END IF;
@@ -181,6 +204,6 @@ describe('made anew while an event is on its way', () => {
     await onAll('DROP TRIGGER hold_up ON tag_stat');
     await until('it is handled', async () => (await parked()) === 0);
     expect(await onAll(`SELECT articles::text AS row FROM tag_stat WHERE tag = '${tag}'`)).toEqual(['2']);
-    expect(await faults()).toEqual([]);
-  }, 30_000);
+    await expectRight();
+  });
 });

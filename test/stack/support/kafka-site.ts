@@ -28,8 +28,14 @@ export const RECORDERS: readonly TestHandler[] = [
   handlingMany(recorded, { group: 'many' }, record.many('many')),
 ];
 
+/** Two virtual machines start one after the other, beside another suite's. */
+const START_LIMIT_MS = 100_000;
+
 export const testKafka = (properties: Readonly<Record<string, string>> = {}): Promise<KafkaCluster> =>
-  startKafka({ jars: kafkaJars(), properties });
+  startKafka({ jars: kafkaJars(), properties, startTimeoutMs: START_LIMIT_MS });
+
+/** What a broker that is busy may take for what a test's set-up asks of it. */
+const PATIENCE_MS = 30_000;
 
 /** With them brokers ask rules whether a client may do what it wants; without a rule for a thing, it may. */
 export const WITH_RULES = {
@@ -87,11 +93,11 @@ export class KafkaSite {
   }
 
   async createTopics(): Promise<void> {
-    await ensureTopics([recorded], this.kafka, { create: true });
+    await ensureTopics([recorded], { ...this.kafka, requestTimeoutMs: PATIENCE_MS }, { create: true });
   }
 
   async deleteTopic(): Promise<void> {
-    await this.withAdmin((admin) => admin.deleteTopics({ topics: [this.topic] }));
+    await this.withAdmin((admin) => admin.deleteTopics({ topics: [this.topic], timeout: PATIENCE_MS }));
   }
 
   /** How many messages each partition has taken. */
@@ -142,7 +148,11 @@ export class KafkaSite {
   }
 
   private async withAdmin<T>(work: (admin: Admin) => Promise<T>): Promise<T> {
-    const admin = new Kafka({ brokers: [...this.kafka.brokers], logLevel: logLevel.NOTHING }).admin();
+    const admin = new Kafka({
+      brokers: [...this.kafka.brokers],
+      connectionTimeout: PATIENCE_MS,
+      logLevel: logLevel.NOTHING,
+    }).admin();
     await admin.connect();
     try {
       return await work(admin);
@@ -171,7 +181,7 @@ export class KafkaSite {
   }
 
   /** What a group has made of all that stands. */
-  async verdict(group: string, limitMs = 20_000): Promise<Verdict> {
+  async verdict(group: string, limitMs = 40_000): Promise<Verdict> {
     await untilSeen(this.shards, group, limitMs);
     return verdictOn(this.shards, group);
   }

@@ -5,6 +5,9 @@ import { PATIENCE_MS, type RunningSite, type SiteOptions } from '../../support/s
 import { until } from '../../support/until.js';
 import { Wire } from '../../support/wire.js';
 
+/** The groups of a site join one after the other, and the first of a cluster have it make a topic for their offsets. */
+const JOIN_LIMIT_MS = 90_000;
+
 /** A site whose events travel by these brokers. */
 export function overKafka(brokers: () => readonly string[]): SiteOptions {
   return { kafka: brokers, environment: { READ_AFTER_WRITE_MS: PATIENCE_MS }, whenBooted: untilInTime };
@@ -28,7 +31,7 @@ async function untilInTime(site: RunningSite): Promise<void> {
   };
   try {
     const [author, reader] = [await join('first-author'), await join('first-reader')];
-    await until('answers to be in time', async () => {
+    const inTime = async (): Promise<boolean> => {
       const published = await author.publish(draft({ tagList: ['first'] }));
       const { slug } = published.is(201).article;
       const answers = [
@@ -39,7 +42,8 @@ async function untilInTime(site: RunningSite): Promise<void> {
         await reader.unfollow(author.name),
       ];
       return answers.every((answer) => answer.headers[LATE_HEADER] === undefined);
-    });
+    };
+    await until('answers to be in time', inTime, JOIN_LIMIT_MS);
   } finally {
     wire.close();
   }

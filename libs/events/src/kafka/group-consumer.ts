@@ -248,7 +248,8 @@ export class GroupConsumer {
    */
   private async letGo(): Promise<void> {
     const ended = await this.options.intake.drain(this.drainMs);
-    if (!this.joined) return;
+    // Whoever stops while the group is joined anew may not leave before that commit is through.
+    if (!this.joined) return this.committing;
     this.joined = false;
     await this.commit(() => this.options.intake.committable(true), ended ? CLEAN : OPEN);
   }

@@ -99,7 +99,9 @@ async function createAll(
   { replicationFactor, requestTimeoutMs }: KafkaSettings,
 ): Promise<void> {
   await admin.createTopics({
-    waitForLeaders: true,
+    // kafkajs waits a moment and asks once: it gives up where the broker has yet to hear of the topic from its controller.
+    waitForLeaders: false,
+    timeout: requestTimeoutMs,
     topics: topics.map(({ topic, partitions, retentionMs }) => ({
       topic,
       numPartitions: partitions,
@@ -116,7 +118,8 @@ async function createAll(
 }
 
 /**
- * A broker is known as the leader of partitions before it has all of them. Whoever sends then has some of a request taken and
+ * A topic is made when the controllers have it, which is before the brokers tell of it; and a broker is known as the leader
+ * of partitions before it has all of them. Whoever sends then has some of a request taken and
  * some refused, sends all of it again, and, without idempotence, has the first part there twice.
  * @throws what the cluster answers last
  */
