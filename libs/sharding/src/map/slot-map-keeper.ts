@@ -1,7 +1,8 @@
 import pg from 'pg';
 import { SLOT_COUNT, type HealthProbe, type HealthReport, type Meter } from '@rookery/kernel';
 import { shardingErrors } from '../sharding.errors.js';
-import { ShardWatcher, type WatchQuery } from './shard-watcher.js';
+import { inTime } from './in-time.js';
+import { ANSWER_LIMIT_MS, ShardWatcher, type WatchQuery } from './shard-watcher.js';
 import { SlotMap, type Route } from './slot-map.js';
 
 export interface SlotMapKeeperOptions {
@@ -10,6 +11,7 @@ export interface SlotMapKeeperOptions {
   readonly connectTimeoutMs: number;
   readonly pollMs: number;
   readonly leaseMs: number;
+  readonly recheckWaitMs?: number;
   readonly applicationName: string;
   readonly meter: Meter;
   readonly admit: (shard: string, position: number, query: WatchQuery) => Promise<void>;
@@ -37,6 +39,7 @@ export class SlotMapKeeper {
           url,
           connectTimeoutMs: options.connectTimeoutMs,
           pollMs: options.pollMs,
+          recheckWaitMs: options.recheckWaitMs,
           applicationName: options.applicationName,
           meter: options.meter,
           admit: (query) => options.admit(name, position, query),
@@ -145,7 +148,7 @@ export class SlotMapKeeper {
     await Promise.allSettled(
       shards.map(async (shard) => {
         const watcher = this.watchers.get(shard);
-        if (watcher && !watcher.away) await watcher.look();
+        if (watcher && !watcher.away) await watcher.lookAfresh();
       }),
     );
   }
@@ -213,13 +216,15 @@ export class SlotMapKeeper {
       connectionString: this.options.controlUrl,
       connectionTimeoutMillis: this.options.connectTimeoutMs,
       application_name: `${this.options.applicationName}-map`,
-      query_timeout: 2_000,
     });
     client.on('error', () => undefined);
     try {
       await client.connect();
-      const { rows } = await client.query<{ slot: number; shard: string; epoch: string }>(
-        'SELECT slot, shard, epoch FROM rookery_map',
+      const { rows } = await inTime(
+        client.query<{ slot: number; shard: string; epoch: string }>(
+          'SELECT slot, shard, epoch FROM rookery_map',
+        ),
+        ANSWER_LIMIT_MS,
       );
       this.map.fillGaps(rows.map((row) => ({ slot: row.slot, shard: row.shard, epoch: Number(row.epoch) })));
     } catch (error) {

@@ -1,5 +1,12 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import { CodedError, type Counter, type Deadline, type Histogram, type Meter } from '@rookery/kernel';
+import {
+  CodedError,
+  kernelErrors,
+  type Counter,
+  type Deadline,
+  type Histogram,
+  type Meter,
+} from '@rookery/kernel';
 import { GLOBAL_SLOT, SQLSTATE_GLOBAL_WRITE } from '../global/global-migration.js';
 import type { Route } from '../map/slot-map.js';
 import type { SlotMapKeeper } from '../map/slot-map-keeper.js';
@@ -116,6 +123,7 @@ export class TransactionRunner {
     let waitMs = FIRST_WAIT_MS;
     let contention = 0;
     let lost = 0;
+    let closed: Error | undefined;
     for (;;) {
       deadline.check('waiting to start a transaction');
       const found = routeNow();
@@ -129,6 +137,7 @@ export class TransactionRunner {
           throw this.outOfTime(state, route, error);
         } else if (state === SQLSTATE_STALE_ROUTE || state === SQLSTATE_SLOT_CLOSED) {
           this.retries.add(1, { reason: state === SQLSTATE_STALE_ROUTE ? 'stale-route' : 'slot-closed' });
+          closed = state === SQLSTATE_SLOT_CLOSED ? this.outOfTime(state, route, error) : undefined;
           if (deadline.remaining() <= waitMs) throw this.outOfTime(state, route, error);
           // The first look is at once: usually the map has the answer. Then the slot is under way, and time must pass.
           if (waitMs > FIRST_WAIT_MS) await pause(waitMs);
@@ -150,6 +159,9 @@ export class TransactionRunner {
           // COMMIT was not sent, so nothing stands. A connection may have died unnoticed: one fresh try tells.
           this.retries.add(1, { reason: 'connection-lost' });
           lost += 1;
+        } else if (closed && kernelErrors.is(error, 'DEADLINE_EXCEEDED')) {
+          // It waited for its slot all the while: the last try had too little time left to be told so once more.
+          throw closed;
         } else throw error;
       }
     }
