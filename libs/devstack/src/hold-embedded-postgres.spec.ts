@@ -33,7 +33,7 @@ const NOBODY = await nobodyWhoCanRunThis();
 const settings = { fsync: 'off' };
 
 // A dozen servers are made here, on machines that do other things as well.
-jest.setTimeout(60_000);
+jest.setTimeout(120_000);
 
 async function ask<T extends pg.QueryResultRow>(url: string, sql: string): Promise<T[]> {
   const client = new pg.Client({ connectionString: url });

@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { readFile } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { identityOf, ownIdentity, stillRuns } from './process-identity.js';
 
@@ -27,12 +28,14 @@ describe('the identity of a process', () => {
   if (process.platform === 'linux') {
     it('holds a zombie for dead', async () => {
       // The shell starts a child, says its pid and becomes a program that never asks how the child ended.
-      const script = 'sleep 0.1 & echo $!; exec sleep 30';
+      const script = 'sleep 300 & echo $!; exec sleep 300';
       const parent = spawn('/bin/sh', ['-c', script], { stdio: ['ignore', 'pipe', 'ignore'] });
       const [line] = (await once(parent.stdout, 'data')) as [Buffer];
       const pid = Number(line.toString());
       try {
-        const until = performance.now() + 4_000;
+        while ((await readFile(`/proc/${parent.pid}/comm`, 'utf8')).trim() !== 'sleep') await delay(5);
+        process.kill(pid, 'SIGKILL');
+        const until = performance.now() + 30_000;
         while ((await identityOf(pid)) && performance.now() < until) await delay(10);
         expect(() => process.kill(pid, 0)).not.toThrow();
         expect(await identityOf(pid)).toBeUndefined();

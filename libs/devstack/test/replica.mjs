@@ -1,6 +1,6 @@
-// A replica for the specs: a file of its id in SERVING says that it serves. ENDS: with this code, at once; ENDS_AFTER: when it
-// has served; DEAF: SIGTERM is not heard.
-import { rmSync, writeFileSync } from 'node:fs';
+// A replica for the specs: a file of its id in SERVING says that it serves. ENDS: with this code, at once; ENDS_AFTER: once
+// somebody has taken the file away; DEAF: SIGTERM is not heard.
+import { existsSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 const { REPLICA_ID, SERVING, ENDS, ENDS_AFTER, DEAF } = process.env;
@@ -17,5 +17,6 @@ process.on('SIGTERM', () => {
 });
 process.stdout.write(`${REPLICA_ID} serves\n`);
 writeFileSync(file, '');
-if (ENDS_AFTER) setTimeout(() => process.exit(Number(ENDS_AFTER)), 200);
-else setInterval(() => undefined, 1_000);
+setInterval(() => {
+  if (ENDS_AFTER && !existsSync(file)) process.exit(Number(ENDS_AFTER));
+}, 10);

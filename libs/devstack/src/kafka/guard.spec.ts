@@ -18,7 +18,7 @@ async function makeFolder(): Promise<string> {
 }
 
 async function comesTrue(ask: () => boolean | Promise<boolean>): Promise<boolean> {
-  const until = performance.now() + 10_000;
+  const until = performance.now() + 30_000;
   while (!(await ask())) {
     if (performance.now() > until) return false;
     await delay(20);

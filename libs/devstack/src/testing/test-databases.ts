@@ -16,7 +16,7 @@ export interface TestDatabasesOptions {
     /** Called once per run, with one URL per database; must close what it opens. */
     readonly prepare: (urls: string[]) => Promise<void>;
   };
-  /** Milliseconds that connections have to end in `drop`. @default 2000 */
+  /** Milliseconds that connections have to end in `drop`. @default 10000 */
   readonly graceMs?: number;
 }
 
@@ -39,7 +39,7 @@ const READY = 'ready';
  * @throws RK_DEVSTACK_TEST_SERVER_NOT_STARTED outside a run whose globalSetup called `startTestServer`.
  */
 export async function testDatabases(options: TestDatabasesOptions): Promise<TestDatabases> {
-  const { count, template, graceMs = 2_000 } = options;
+  const { count, template, graceMs = 10_000 } = options;
   const adminUrl = await testServerUrl();
   const stem = `t_${randomBytes(6).toString('hex')}`;
   const names = numbered(stem, count);

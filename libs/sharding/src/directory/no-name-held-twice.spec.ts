@@ -10,6 +10,7 @@ import { anyChange, sweepAll } from '../testing/busy-with-names.js';
 import { FaultyLink } from '../testing/faulty-link.js';
 import { faultsOf, NO_FAULTS, randomBelow, type Named } from '../testing/named-things.js';
 import { testShards, type TestShards } from '../testing/test-shards.js';
+import { STEADY } from '../testing/time.js';
 import { Thing, things } from '../testing/thing.js';
 import type { DirectoryStep } from './directory.js';
 
@@ -24,13 +25,20 @@ const STEPS: readonly DirectoryStep[] = [
   'released',
   'settled',
 ];
+/** What the replicas call themselves that are to die. */
+const MORTAL = 'mortal';
 const allNamed = prepared('spec.all-named', 'SELECT id, name FROM thing');
 
 let cluster: TestShards;
 let clients: pg.Client[];
 
 beforeAll(async () => {
-  cluster = await testShards({ databases: testDatabases, migrations: [things], entities: [Thing] });
+  cluster = await testShards({
+    databases: testDatabases,
+    migrations: [things],
+    entities: [Thing],
+    ...STEADY,
+  });
   clients = [await cluster.client(0), await cluster.client(1)];
 }, 60_000);
 afterAll(() => cluster.close());
@@ -59,7 +67,11 @@ async function mortal(
   onDeath: () => void,
 ): Promise<{ shards: Shards; end(): Promise<void> }> {
   const links = await Promise.all(cluster.urls.map((url) => FaultyLink.to(url)));
-  const shards = await cluster.another({ shards: links.map(({ url }) => ({ url })), poolMax: 4 });
+  const shards = await cluster.another({
+    shards: links.map(({ url }) => ({ url })),
+    poolMax: 4,
+    applicationName: MORTAL,
+  });
   shards.directory.leaseMs = LEASE_MS;
   let dead = false;
   let left = 1 + randomBelow(12);
@@ -82,11 +94,21 @@ async function mortal(
   };
 }
 
+/** What the dead had sent before they died has been done by then, and nothing more comes of them. */
+async function allIsDone(): Promise<void> {
+  const sessions = `SELECT FROM pg_stat_activity
+    WHERE datname = current_database() AND application_name LIKE '${MORTAL}%'`;
+  for (const client of clients) while ((await client.query(sessions)).rowCount! > 0) await pause(10);
+}
+
 describe('no-name-held-twice', () => {
   it('when replicas die at any step, with slow writers and concurrent sweepers', async () => {
     let deaths = 0;
     const outcomes = { done: 0, taken: 0, gone: 0, late: 0, crashed: 0 };
     const total = () => Object.values(outcomes).reduce((a, b) => a + b);
+    /** Until then, however many changes it takes: a slow machine is late more often. */
+    const enough = () =>
+      total() >= CHANGES && deaths >= 2 * STEPS.length && outcomes.done > 100 && outcomes.crashed > 20;
     const sweepers = await Promise.all([cluster.another(), cluster.another()]);
     for (const shards of sweepers) shards.directory.leaseMs = LEASE_MS;
     const stops = sweepers.map(sweeping);
@@ -111,20 +133,18 @@ describe('no-name-held-twice', () => {
       ended.push(replica.end());
     };
     const livesFrom = async (first: number) => {
-      for (let i = first; total() < CHANGES || deaths < 2 * STEPS.length; i += 2)
-        await live(STEPS[i % STEPS.length]!);
+      for (let i = first; !enough(); i += 2) await live(STEPS[i % STEPS.length]!);
     };
     await Promise.all([livesFrom(0), livesFrom(1)]);
     await Promise.all(ended);
     await Promise.all(stops.map((stop) => stop()));
+    await allIsDone();
     await sweepAll(sweepers[0]);
     const { rows, ...faults } = await faultsOf(clients);
     expect(faults).toEqual(NO_FAULTS);
     expect(rows).toBeGreaterThan(5);
-    expect(outcomes.done).toBeGreaterThan(100);
-    expect(outcomes.crashed).toBeGreaterThan(20);
     await Promise.all(sweepers.map((shards) => shards.close()));
-  }, 60_000);
+  }, 120_000);
 
   it('when processes are killed with many changes under way', async () => {
     const sweeper = await cluster.another();
@@ -132,22 +152,25 @@ describe('no-name-held-twice', () => {
     const stop = sweeping(sweeper);
     const script = fileURLToPath(new URL('../testing/names-process.mjs', import.meta.url));
     const run = async () => {
-      const child = spawn(process.execPath, [script, String(LEASE_MS), String(NAMES), ...cluster.urls], {
-        stdio: ['ignore', 'pipe', 'inherit'],
-      });
+      const settings = [MORTAL, String(LEASE_MS), String(NAMES), ...cluster.urls];
+      const child = spawn(process.execPath, [script, ...settings], { stdio: ['ignore', 'pipe', 'inherit'] });
       let changes = 0;
       child.stdout.on('data', (data: Buffer) => (changes += data.length));
       const [code, signal] = (await once(child, 'close')) as [number | null, string | null];
       expect([code, signal]).toEqual([null, 'SIGKILL']);
       return changes;
     };
-    const changes = await Promise.all([run(), run(), run()]);
+    // They die by chance, some before they have done anything.
+    for (let changes = 0; changes <= 20;) {
+      const made = await Promise.all([run(), run(), run()]);
+      changes += made.reduce((a, b) => a + b);
+    }
     await stop();
+    await allIsDone();
     await sweepAll(sweeper);
     const { rows, ...faults } = await faultsOf(clients);
     expect(faults).toEqual(NO_FAULTS);
     expect(rows).toBeGreaterThan(0);
-    expect(changes.reduce((a, b) => a + b)).toBeGreaterThan(20);
     await sweeper.close();
-  }, 60_000);
+  }, 120_000);
 });

@@ -9,8 +9,6 @@ interface ClientInternals {
   connection?: { stream?: { cork?: () => void; uncork?: () => void; destroy?: () => void } };
 }
 
-/** Milliseconds that the server is given to cancel a statement itself before the connection is cut. */
-const CANCEL_GRACE_MS = 250;
 /** A session's timeout is set this many times longer than asked, so that the next call need not set it again. */
 const TIMEOUT_SLACK = 1.25;
 
@@ -64,7 +62,7 @@ export class Connection {
     return this.brokenBy === undefined && this.client.getTransactionStatus() === 'I';
   }
 
-  /** From here on it is used until `deadline`; the pool calls `overdue` to see. */
+  /** From here on it is used until `deadline`; the pool calls `cutIfOverdue` to see. */
   lend(deadline: Deadline): void {
     this.deadline = deadline;
     this.during = 'running a statement';
@@ -78,9 +76,9 @@ export class Connection {
   }
 
   /** Cuts the connection if its borrower's deadline has long passed. */
-  cutIfOverdue(): void {
+  cutIfOverdue(graceMs: number): void {
     const { deadline } = this;
-    if (!deadline || deadline.remaining() > -CANCEL_GRACE_MS || this.brokenBy) return;
+    if (!deadline || deadline.remaining() > -graceMs || this.brokenBy) return;
     const cause = deadline.exceeded(`${this.during} at shard ${this.shard}`);
     this.destroy(cause);
     this.cutting?.(cause);

@@ -16,6 +16,10 @@ export interface ShardPoolOptions {
   readonly onTrouble: () => void;
   /** Asked, while the shard is away, before a caller is turned away: looks again, for a moment. */
   readonly recheck: () => Promise<void>;
+  /** Milliseconds that the server is given to cancel a statement itself before its connection is cut. @default 250 */
+  readonly cancelGraceMs?: number;
+  /** Milliseconds that `close` waits for what is still borrowed before it cuts it. @default 2000 */
+  readonly closeGraceMs?: number;
 }
 
 export interface PoolState {
@@ -37,7 +41,7 @@ interface Waiter {
 const WATCH_MS = 50;
 const IDLE_LIMIT_MS = 60_000;
 const REAP_MS = 10_000;
-/** How long `close` waits for what is still borrowed before it cuts it. */
+const CANCEL_GRACE_MS = 250;
 const CLOSE_GRACE_MS = 2_000;
 
 /**
@@ -135,7 +139,7 @@ export class ShardPool {
         const force = setTimeout(() => {
           for (const connection of this.lent) connection.destroy(cause);
           resolve();
-        }, CLOSE_GRACE_MS);
+        }, this.options.closeGraceMs ?? CLOSE_GRACE_MS);
         this.onAllBack = () => {
           clearTimeout(force);
           resolve();
@@ -281,7 +285,8 @@ export class ShardPool {
   }
 
   private watch(): void {
-    for (const connection of this.lent) connection.cutIfOverdue();
+    const graceMs = this.options.cancelGraceMs ?? CANCEL_GRACE_MS;
+    for (const connection of this.lent) connection.cutIfOverdue(graceMs);
     if (this.lent.size > 0) return;
     clearInterval(this.watchdog);
     this.watchdog = undefined;

@@ -4,6 +4,7 @@ import { testDatabases } from '@rookery/devstack/testing';
 import { defineMigration, Sharded } from '@rookery/sharding';
 import { testShards, type TestShards } from '@rookery/sharding/testing';
 import { Column, Entity, PrimaryColumn, VersionColumn } from 'typeorm';
+import { STEADY } from '../testing/time.js';
 
 class Address {
   @Column('text', { nullable: true }) city!: string | null;
@@ -55,8 +56,13 @@ const migration = defineMigration({
 
 let all: TestShards;
 beforeAll(async () => {
-  all = await testShards({ databases: testDatabases, entities: [Everything], migrations: [migration] });
-}, 30_000);
+  all = await testShards({
+    databases: testDatabases,
+    entities: [Everything],
+    migrations: [migration],
+    ...STEADY,
+  });
+}, 60_000);
 afterAll(() => all.close());
 
 it('a scattered row is what find makes of it, whatever its columns', async () => {

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { testDatabases } from '@rookery/devstack/testing';
 import { testShards, type TestShards } from '@rookery/sharding/testing';
+import { STEADY } from '../testing/time.js';
 import { StatementNames } from './statement-names.js';
 
 describe('names of statements made at run time', () => {
@@ -36,8 +37,8 @@ describe('names of statements made at run time', () => {
 describe('a server', () => {
   let all: TestShards;
   beforeAll(async () => {
-    all = await testShards({ databases: testDatabases, count: 1, poolMax: 1 });
-  }, 30_000);
+    all = await testShards({ databases: testDatabases, count: 1, poolMax: 1, ...STEADY });
+  }, 60_000);
   afterAll(() => all.close());
 
   it('keeps no more prepared statements than there are names', async () => {

@@ -4,6 +4,7 @@ import { Column, Entity, In, PrimaryColumn, VersionColumn } from 'typeorm';
 import { defineMigration, Sharded } from '@rookery/sharding';
 import { testDatabases } from '@rookery/devstack/testing';
 import { FaultyLink, testShards, type TestShards } from '@rookery/sharding/testing';
+import { STEADY } from '../testing/time.js';
 
 const upper = {
   to: (text?: string | null) => text?.toUpperCase() ?? text,
@@ -41,8 +42,9 @@ beforeAll(async () => {
     entities: [Trap],
     migrations: [migration],
     poolMax: 2,
+    ...STEADY,
   });
-}, 30_000);
+}, 60_000);
 afterAll(() => all.close());
 
 const raw = async (id: string): Promise<Record<string, unknown>> =>
@@ -232,7 +234,8 @@ describe('TypeORM outside a transaction', () => {
         repository.findBy({ id }),
       );
       await expect(asked).rejects.toMatchObject({ code: 'RK_KERNEL_DEADLINE_EXCEEDED', status: 504 });
-      expect(performance.now() - since).toBeLessThan(2_500);
+      // Below the deadline that there would be without the call's own.
+      expect(performance.now() - since).toBeLessThan(10_000);
       await frozen.close();
     } finally {
       await link.close();

@@ -10,7 +10,7 @@ let client: pg.Client;
 beforeAll(async () => {
   all = await testShards({ databases: testDatabases, count: 1, entities: [], migrations: [] });
   client = await all.client(0);
-}, 30_000);
+}, 60_000);
 afterAll(() => all.close());
 
 const digits = fc.stringMatching(/^-?\d{1,25}(\.\d{1,12})?$/);

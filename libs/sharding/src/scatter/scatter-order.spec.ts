@@ -6,6 +6,7 @@ import { Column, Entity, PrimaryColumn } from 'typeorm';
 import { defineMigration, Sharded, type ShardedRepository } from '@rookery/sharding';
 import { testDatabases } from '@rookery/devstack/testing';
 import { testShards, type TestShards } from '@rookery/sharding/testing';
+import { STEADY } from '../testing/time.js';
 
 @Sharded({ key: 'id' })
 @Entity('sample')
@@ -149,7 +150,13 @@ let repository: ShardedRepository<typeof Sample>;
 /** The three shards, and one database that holds all rows, by which they are judged. */
 let databases: pg.Client[];
 beforeAll(async () => {
-  all = await testShards({ databases: testDatabases, count: 3, entities: [Sample], migrations: [migration] });
+  all = await testShards({
+    databases: testDatabases,
+    count: 3,
+    entities: [Sample],
+    migrations: [migration],
+    ...STEADY,
+  });
   databases = await Promise.all([0, 1, 2, 0].map((i) => all.client(i)));
   for (const client of databases) await client.query(`SET TIME ZONE 'UTC'`);
   await databases[3]!.query(`CREATE SCHEMA judge; SET search_path = judge; ${table}`);

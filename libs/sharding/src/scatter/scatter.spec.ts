@@ -22,6 +22,7 @@ import {
 } from '@rookery/sharding';
 import { testDatabases } from '@rookery/devstack/testing';
 import { testShards, type TestShards } from '@rookery/sharding/testing';
+import { STEADY } from '../testing/time.js';
 
 const pence = {
   to: (pounds?: number) => (typeof pounds === 'number' ? Math.round(pounds * 100) : pounds),
@@ -76,6 +77,7 @@ beforeAll(async () => {
     entities: [Ware, WareKind],
     migrations: [migration],
     maxOffset: 50,
+    ...STEADY,
   });
   wares = all.shards.repository(Ware);
   for (const [i, id] of ids.entries()) {

@@ -1,13 +1,19 @@
 // A process that changes names, many at once, until it kills itself at a step of one of them.
-// Arguments: lease in milliseconds, number of names, URLs of the shards. Writes a dot per change.
+// Arguments: what it calls itself, lease in milliseconds, number of names, URLs of the shards. Writes a dot per change.
 import '../../../../scripts/run-source.mjs';
 
-const [lease, names, ...urls] = process.argv.slice(2);
+const [applicationName, lease, names, ...urls] = process.argv.slice(2);
 const { Shards } = await import('../shards.ts');
 const { things } = await import('./thing.ts');
 const { anyChange } = await import('./busy-with-names.ts');
+const { STEADY } = await import('./time.ts');
 
-const shards = new Shards({ shards: urls.map((url) => ({ url })), migrations: [things] });
+const shards = new Shards({
+  ...STEADY,
+  applicationName,
+  shards: urls.map((url) => ({ url })),
+  migrations: [things],
+});
 await shards.start();
 shards.directory.leaseMs = Number(lease);
 shards.directory.onStep = () => {
