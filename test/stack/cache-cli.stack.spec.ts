@@ -2,14 +2,17 @@
 import { createCache, type Cache } from '@rookery/cache';
 import { cacheExplain, cacheInvalidate, cacheStats, runCli, type CacheSite } from '@rookery/cli';
 import { startRedis, type Redis } from '@rookery/devstack/testing';
+import { PATIENT } from './support/redis-stage.js';
 
 describe('rookery cache, over a Redis that replicas share', () => {
   let redis: Redis;
+  /** Long enough for a machine that does other things as well. */
+  const options = () => ({ redisUrl: redis.url, namespace: 'spec', ...PATIENT });
   const caches: Cache[] = [];
   beforeAll(async () => {
     redis = await startRedis();
     for (const replicaId of ['one', 'two']) {
-      const cache = createCache({ redisUrl: redis.url, namespace: 'spec', replicaId });
+      const cache = createCache({ ...options(), replicaId });
       caches.push(cache);
       await cache.start();
     }
@@ -26,11 +29,7 @@ describe('rookery cache, over a Redis that replicas share', () => {
       version: '0',
       groups: {},
       commands: [cacheStats, cacheExplain, cacheInvalidate],
-      open: () =>
-        Promise.resolve({
-          cache: { redisUrl: redis.url, namespace: 'spec' },
-          close: () => Promise.resolve(),
-        }),
+      open: () => Promise.resolve({ cache: options(), close: () => Promise.resolve() }),
       stdout: { write: (text) => (out += text) },
       stderr: { write: (text) => (out += text) },
     });

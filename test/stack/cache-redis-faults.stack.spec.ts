@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Cache } from '@rookery/cache';
 import { watchForStaleReads, type StaleReadWatch } from '@rookery/cache/testing';
 import { until } from '../support/until.js';
-import { openRedisStage, type RedisStage } from './support/redis-stage.js';
+import { openRedisStage, PATIENT, type RedisStage } from './support/redis-stage.js';
 import { slowProxy } from './support/slow-proxy.js';
 
 const options = { tags: ['tag'], ttlMs: 60_000 };
@@ -50,6 +50,7 @@ describe('caches over a Redis in trouble', () => {
     const seen = await undergo(async (watch) => {
       await stage.redis.kill();
       await delay(1_500);
+      await until('invalidations in vain', () => Promise.resolve(watch.unacknowledged > 0));
       watch.countsUnacknowledged = false;
       await stage.redis.restartEmpty();
     });
@@ -68,7 +69,7 @@ describe('caches over a Redis in trouble', () => {
   });
 
   it('do not use what a Redis had saved before an invalidation', async () => {
-    stage = await openRedisStage();
+    stage = await openRedisStage({}, PATIENT);
     const [one, other] = [await stage.cache(), await stage.cache()];
     await one.get('k', () => Promise.resolve('old'), options);
     await stored('k');
@@ -102,7 +103,8 @@ describe('caches over a Redis in trouble', () => {
   });
 
   it('wait for a replica that hears nothing until it trusts nothing', async () => {
-    stage = await openRedisStage();
+    const bounds = { deadlineMs: 50, acknowledgeWithinMs: 3_000 };
+    stage = await openRedisStage({}, bounds);
     const proxy = await slowProxy(stage.redis.port);
     try {
       const [one, deaf] = [await stage.cache(), await stage.cache({ redisUrl: proxy.url })];
@@ -111,13 +113,13 @@ describe('caches over a Redis in trouble', () => {
       expect(deaf.peek('k')).toBeDefined();
       const began = performance.now();
       expect(await one.invalidate(['tag'])).toEqual({ acknowledged: true });
-      expect(performance.now() - began).toBeGreaterThan(200);
+      expect(performance.now() - began).toBeGreaterThan(2_000);
       expect(deaf.peek('k')).toBeUndefined();
       expect(await deaf.get('k', () => Promise.resolve('new'), options)).toBe('new');
       // Once: then it is struck off.
       const again = performance.now();
       expect(await one.invalidate(['tag'])).toEqual({ acknowledged: true });
-      expect(performance.now() - again).toBeLessThan(200);
+      expect(performance.now() - again).toBeLessThan(2_000);
       await stage.stopCaches();
     } finally {
       await proxy.close();
@@ -135,7 +137,7 @@ describe('caches over a Redis in trouble', () => {
   });
 
   it('serve nothing stale when their subscriptions are cut', async () => {
-    stage = await openRedisStage();
+    stage = await openRedisStage({}, PATIENT);
     const watch = await undergo(async () => {
       for (let i = 0; i < 5; i += 1) {
         await stage.redis.command('CLIENT', 'KILL', 'TYPE', 'pubsub');
@@ -147,7 +149,9 @@ describe('caches over a Redis in trouble', () => {
 
   it('serve nothing stale when all their connections are cut', async () => {
     stage = await openRedisStage();
-    await undergo(async () => {
+    await undergo(async (watch) => {
+      // They come back one after the other.
+      watch.countsUnacknowledged = false;
       for (let i = 0; i < 3; i += 1) {
         await stage.redis.command('CLIENT', 'KILL', 'TYPE', 'pubsub');
         await stage.redis.command('CLIENT', 'KILL', 'TYPE', 'normal');
@@ -157,7 +161,7 @@ describe('caches over a Redis in trouble', () => {
   });
 
   it('serve nothing stale from a memory that is full', async () => {
-    stage = await openRedisStage();
+    stage = await openRedisStage({}, PATIENT);
     const watch = await undergo(async () => {
       await stage.redis.configure('maxmemory', '1');
       await delay(1_000);
@@ -168,7 +172,7 @@ describe('caches over a Redis in trouble', () => {
   });
 
   it('serve nothing stale from a memory that evicts whatever it likes', async () => {
-    stage = await openRedisStage();
+    stage = await openRedisStage({}, PATIENT);
     const watch = await undergo(async () => {
       await stage.redis.configure('maxmemory-policy', 'allkeys-random');
       await stage.redis.configure('maxmemory', '1');
@@ -216,22 +220,25 @@ describe('caches over a Redis in trouble', () => {
     stage = await openRedisStage();
     const cache = await stage.cache();
     const load = () => Promise.resolve(1);
+    /** Milliseconds of so many reads, each. */
+    const reads = async (count: number, key: (i: number) => string) => {
+      const times: number[] = [];
+      for (let i = 0; i < count; i += 1) {
+        const began = performance.now();
+        await cache.get(key(i), load, options);
+        times.push(performance.now() - began);
+      }
+      return times.toSorted((a, b) => a - b);
+    };
     await cache.get('known', load, options);
     if (how === 'killed') await stage.redis.kill();
     else stage.redis.freeze();
-    const times: number[] = [];
-    for (let i = 0; i < 500; i += 1) {
-      const began = performance.now();
-      await cache.get(`unknown ${i}`, load, options);
-      times.push(performance.now() - began);
-    }
+    const times = await reads(500, (i) => `unknown ${i}`);
     // A machine that does other things as well may be late by itself, and then is so once or twice.
     expect(times.filter((ms) => ms > 40).length).toBeLessThanOrEqual(3);
-    expect(times.toSorted((a, b) => a - b)[250]).toBeLessThan(1);
+    expect(times[250]).toBeLessThan(5);
     await until('it is out of step', () => Promise.resolve(!cache.stats().driver.inStep));
-    const began = performance.now();
-    for (let i = 0; i < 100; i += 1) await cache.get('known', load, options);
-    expect((performance.now() - began) / 100).toBeLessThan(5);
+    expect((await reads(100, () => 'known'))[90]).toBeLessThan(5);
     expect((await cache.probe.check(50)).status).toBe('degraded');
     expect(await cache.invalidate(['tag'])).toEqual({ acknowledged: false });
   });

@@ -1,11 +1,11 @@
 // needs: redis
 import { ChaosDriver, describeCacheDriver, describeCaches } from '@rookery/cache/testing';
-import { openRedisStage } from './support/redis-stage.js';
+import { openRedisStage, PATIENT } from './support/redis-stage.js';
 
-const alone = () => openRedisStage();
-const cluster = () => openRedisStage({ cluster: true });
+const alone = () => openRedisStage({}, PATIENT);
+const cluster = () => openRedisStage({ cluster: true }, PATIENT);
 const late = async () => {
-  const stage = await openRedisStage();
+  const stage = await openRedisStage({}, PATIENT);
   return { ...stage, driver: () => new ChaosDriver(stage.driver(), { upToMs: 3 }) };
 };
 

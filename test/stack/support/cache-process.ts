@@ -1,6 +1,7 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
+import type { CacheOptions } from '@rookery/cache';
 
 /** A cache in a process of its own. */
 export class CacheProcess {
@@ -15,8 +16,9 @@ export class CacheProcess {
   }
 
   /** Resolves when it is in step. */
-  static async start(redisUrl: string): Promise<CacheProcess> {
-    const child = fork(join(import.meta.dirname, 'cache-replica.mjs'), [redisUrl], { execArgv: [] });
+  static async start(options: CacheOptions): Promise<CacheProcess> {
+    const args = [JSON.stringify(options)];
+    const child = fork(join(import.meta.dirname, 'cache-replica.mjs'), args, { execArgv: [] });
     const started = new CacheProcess(child);
     await new Promise((resolve) => started.answers.set(0, resolve));
     return started;

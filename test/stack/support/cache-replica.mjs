@@ -1,9 +1,9 @@
-// A replica of nothing but a cache: it does what it is told by its parent. Arguments: URL of Redis.
+// A replica of nothing but a cache: it does what it is told by its parent. Argument: options of the cache, in JSON.
 import { setTimeout as delay } from 'node:timers/promises';
 import '../../../scripts/run-source.mjs';
 
 const { createCache } = await import('@rookery/cache');
-const cache = createCache({ redisUrl: process.argv[2], namespace: 'test' });
+const cache = createCache({ namespace: 'test', ...JSON.parse(process.argv[2]) });
 let loads = 0;
 
 const does = {

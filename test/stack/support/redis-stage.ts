@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { createCache, RedisDriver, type Cache, type CacheOptions } from '@rookery/cache';
 import type { DriverStage } from '@rookery/cache/testing';
 import { startRedis, type Redis, type RedisOptions } from '@rookery/devstack/testing';
@@ -10,6 +11,12 @@ export interface RedisStage extends DriverStage {
   stopCaches(): Promise<void>;
 }
 
+/** How long caches and drivers of a stage wait; as sites have it, where nothing is said. */
+export type Bounds = Pick<CacheOptions, 'deadlineMs' | 'acknowledgeWithinMs'>;
+
+/** For what is not about how long anything takes: nobody is taken for silent because this machine does other things as well. */
+export const PATIENT: Bounds = { deadlineMs: 1_000, acknowledgeWithinMs: 2_000 };
+
 const SETTINGS = {
   namespace: 'test',
   version: '1',
@@ -21,17 +28,18 @@ const SETTINGS = {
 };
 
 /** A Redis, and caches and drivers that share it. */
-export async function openRedisStage(options: RedisOptions = {}): Promise<RedisStage> {
+export async function openRedisStage(options: RedisOptions = {}, bounds: Bounds = {}): Promise<RedisStage> {
   const redis = await startRedis(options);
   const urls = [redis.url];
   const caches: Cache[] = [];
   const stage: RedisStage = {
     redis,
-    driver: () => new RedisDriver(urls, options.cluster === true, SETTINGS),
+    driver: () => new RedisDriver(urls, options.cluster === true, { ...SETTINGS, ...bounds }),
     cache: async (cacheOptions = {}) => {
       const cache = createCache({
         redisUrl: options.cluster === true ? urls : redis.url,
         namespace: 'test',
+        ...bounds,
         ...cacheOptions,
       });
       caches.push(cache);
@@ -46,13 +54,17 @@ export async function openRedisStage(options: RedisOptions = {}): Promise<RedisS
       await redis.close();
     },
   };
-  await settle(stage);
+  await settle(stage, bounds);
   return stage;
 }
 
-/** A registry that is new may be incomplete: for half a second nobody relies on it. */
-async function settle(stage: RedisStage): Promise<void> {
+/** A registry that is new may be incomplete: within the bound of an acknowledgement nobody relies on it. */
+async function settle(
+  stage: RedisStage,
+  { acknowledgeWithinMs = SETTINGS.acknowledgeWithinMs }: Bounds,
+): Promise<void> {
   const cache = await stage.cache();
+  await delay(acknowledgeWithinMs);
   await until('an invalidation that waits for nobody', async () => {
     const began = performance.now();
     await cache.invalidate(['settling']);

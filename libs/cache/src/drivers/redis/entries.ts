@@ -9,6 +9,11 @@ const PREFIX_LENGTH = 10;
 
 type Answer = [text: string | null, state: number, left: number, hard: string, soft: string, lease: number];
 
+interface Look {
+  readonly read: DriverRead & { readonly versions: Versions };
+  readonly isFresh: boolean;
+}
+
 /**
  * Entries, the versions of their tags, and leases. In one Redis they are read by one script; in a cluster, where they lie
  * on different nodes, each by its own command. That is as right: a version that is gone never comes back, so an entry that
@@ -43,9 +48,10 @@ export class RedisEntries {
   ): Promise<void> {
     const [hard, soft] = partsOf(versions);
     const keptMs = Math.max(1, Math.round(record.meta.keptMs));
-    await this.connection.call(async ({ store }) => {
+    await this.connection.call(async ({ store, isCluster }) => {
       const writing = store.set(this.keys.entry(key), written(record, hard, soft), keptMs);
-      // In the same packet; whoever waits for the lease finds the entry first.
+      // Whoever waits for the lease finds the entry first: in the same packet, where there is one Redis.
+      if (isCluster) await writing.catch(() => undefined);
       const releasing = lease === undefined ? undefined : this.letGo(key, lease, 0);
       await Promise.all([writing, releasing]);
     });
@@ -81,22 +87,37 @@ export class RedisEntries {
   }
 
   private async readApart(key: string, tags: readonly string[], wish: LeaseWish): Promise<DriverRead> {
+    const id = this.draw();
+    const seen = await this.look(key, tags);
+    if (!seen) return { lease: id };
+    const { isFresh, read } = seen;
+    if (isFresh && wish !== 'always') return read;
+    const lease = await this.takeLease(key, id, read.versions);
+    if (lease && wish !== 'always') {
+      // Whoever held it before may have stored the entry, and let go of it, since the look.
+      const again = await this.look(key, tags);
+      if (again?.isFresh) {
+        await this.letGo(key, id, 0);
+        return again.read;
+      }
+    }
+    return { ...read, ...(lease && { lease: id }) };
+  }
+
+  /** Nothing where there is no memory for versions. */
+  private async look(key: string, tags: readonly string[]): Promise<Look | undefined> {
     const { store } = this.connection;
     const [record, left, versions] = await Promise.all([
       store.get<WrittenRecord>(this.keys.entry(key)),
       store.ttl(this.keys.entry(key)),
       this.versionsOf(tags).catch(() => undefined),
     ]);
-    const id = this.draw();
-    if (!versions) return { lease: id };
+    if (!versions) return undefined;
     const [hard, soft] = versions;
     const valid = record?.hard === hard && left > 0 ? record : undefined;
-    const fresh = valid?.soft === soft && left > valid.staleMs;
-    const lease = (!fresh || wish === 'always') && (await this.takeLease(key, id, versionsOf(hard, soft)));
     return {
-      ...(valid && given(valid, left, valid.soft === soft)),
-      versions: versionsOf(hard, soft),
-      ...(lease && { lease: id }),
+      read: { ...(valid && given(valid, left, valid.soft === soft)), versions: versionsOf(hard, soft) },
+      isFresh: valid !== undefined && valid.soft === soft && left > valid.staleMs,
     };
   }
 
