@@ -27,7 +27,8 @@ test('close does not wait for idle connections, used or never used', async () =>
   const unusedClosed = once(unused, 'close');
   const started = performance.now();
   await site.close();
-  expect(performance.now() - started).toBeLessThan(500);
+  // Far from the ten seconds after which what is left is cut, and from the time that idle connections are kept.
+  expect(performance.now() - started).toBeLessThan(5_000);
   await unusedClosed;
   agent.destroy();
 });
@@ -36,13 +37,14 @@ test('a request under way gets its answer, and its connection is closed after it
   const site = await startSite();
   const { pending, hanging } = await hang(site);
   const closing = closeHttp(site.app);
+  while (site.app.getHttpServer().listening) await new Promise(setImmediate);
   await expect(fetch(`${site.url}/raw`)).rejects.toThrow('fetch failed');
   hanging.release({ finished: true });
   const response = await pending;
   expect(await response.json()).toEqual({ finished: true });
   const started = performance.now();
   await closing;
-  expect(performance.now() - started).toBeLessThan(500);
+  expect(performance.now() - started).toBeLessThan(5_000);
   await site.close();
 });
 
@@ -72,7 +74,7 @@ test('what does not finish is cut at the limit', async () => {
   await closeHttp(site.app, 200);
   const took = performance.now() - started;
   expect(took).toBeGreaterThan(190);
-  expect(took).toBeLessThan(1000);
+  expect(took).toBeLessThan(5_000);
   expect(await outcome).toBe('cut');
   hanging.release({});
 });

@@ -74,7 +74,7 @@ async function start(controller: Type = Pages): Promise<NestFastifyApplication> 
   const adapter = new FastifyAdapter();
   adapter.getInstance().addHook('onRequest', (request, _reply, done) => {
     const viewerId = request.headers.authorization;
-    runInContext({ requestId: 'r', deadline: Deadline.after(5_000), ...(viewerId && { viewerId }) }, done);
+    runInContext({ requestId: 'r', deadline: Deadline.after(60_000), ...(viewerId && { viewerId }) }, done);
   });
   const app = await NestFactory.create<NestFastifyApplication>(Site, adapter, {
     logger: false,

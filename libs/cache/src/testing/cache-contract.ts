@@ -33,7 +33,9 @@ export function describeCaches(name: string, open: () => Promise<DriverStage>): 
     }
 
     it('load once for a hundred cold callers on two of them', async () => {
-      const pair = [await started(), await started()];
+      // However long the load is held up, nobody gives up waiting for it.
+      const patient = { waitForOthersMs: 60_000 };
+      const pair = [await started(patient), await started(patient)];
       let loads = 0;
       const load = async () => ({ loads: (loads += 1), at: await delay(50, 'now') });
       const calls = Array.from({ length: 100 }, (_, i) => pair[i % 2]!.get(key, load, options));
@@ -69,8 +71,9 @@ export function describeCaches(name: string, open: () => Promise<DriverStage>): 
 
     it('are fresh, all of them, when an invalidation is acknowledged', async () => {
       const [one, other] = [await started(), await started()];
-      for (const cache of [one, other]) await cache.get(key, () => Promise.resolve(1), options);
-      expect(other.peek(key)).toBeDefined();
+      await one.get(key, () => Promise.resolve(1), options);
+      // What was held up for longer than it trusts what it has keeps nothing: it comes back.
+      while (!other.peek(key)) await other.get(key, () => Promise.resolve(1), options);
       expect(await one.invalidate(options.tags)).toEqual({ acknowledged: true });
       expect(other.peek(key)).toBeUndefined();
       expect(await other.get(key, () => Promise.resolve(2), options)).toBe(2);
@@ -90,12 +93,14 @@ export function describeCaches(name: string, open: () => Promise<DriverStage>): 
     });
 
     it('give no stale read, however writes, reads and loads meet', async () => {
-      const watch = watchForStaleReads([await started(), await started(), await started()]);
+      const three = [await started(), await started(), await started()];
+      // A driver that was held up for too long acknowledges nothing, and promises nothing then.
+      const watch = watchForStaleReads(three, { countsUnacknowledged: false });
       await delay(1_000);
+      // All of that second may have been a stall.
+      while (watch.writes - watch.unacknowledged <= 10 || watch.reads <= 10) await delay(10);
       await watch.stop();
       expect(watch.staleReads).toEqual([]);
-      expect(watch.writes).toBeGreaterThan(10);
-      expect(watch.reads).toBeGreaterThan(10);
     });
 
     it('end everything at once', async () => {

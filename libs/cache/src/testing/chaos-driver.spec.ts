@@ -28,17 +28,18 @@ describe('caches over a driver with faults', () => {
       await started(hub),
     ];
     const watch = watchForStaleReads(all.map(([cache]) => cache));
-    for (const [, chaos] of all) {
+    for (const [cache, chaos] of all) {
       chaos.deaf = true;
       await delay(200);
+      // The watch may have been held up all the while.
+      while (cache.stats().bypasses === 0) await delay(5);
       chaos.deaf = false;
       await delay(100);
     }
+    const faults = () => all.reduce((sum, [cache]) => sum + cache.stats().driverFaults, 0);
+    while (faults() === 0) await delay(5);
     await watch.stop();
     expect(watch.staleReads).toEqual([]);
-    const counts = all.map(([cache]) => cache.stats());
-    expect(counts.reduce((sum, { bypasses }) => sum + bypasses, 0)).toBeGreaterThan(0);
-    expect(counts.reduce((sum, { driverFaults }) => sum + driverFaults, 0)).toBeGreaterThan(0);
   });
 
   it('load when nobody answers', async () => {

@@ -224,6 +224,8 @@ export async function startSite(
   const app = await createHttpApplication(module, {
     nestLogger: false,
     logger: { error: log, warn: log },
+    // A busy machine takes its time; who tries the deadline gives one.
+    deadlineMs: 60_000,
     ...options,
   });
   beforeListening(app);

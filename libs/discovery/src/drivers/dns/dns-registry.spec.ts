@@ -31,7 +31,7 @@ describe('DNS', () => {
   it('gives addresses of a name, with the port that was said, each once', async () => {
     server.a.set('shop.test', ['127.0.0.2', '127.0.0.1', '127.0.0.2']);
     const services = { shop: { a: 'shop.test', port: 80 } };
-    const registry = new DnsRegistry({ services, servers: [server.address] });
+    const registry = new DnsRegistry({ services, servers: [server.address], callTimeoutMs: 20_000 });
     expect(await registry.instances('shop')).toEqual([
       { service: 'shop', id: '127.0.0.1:80', address: '127.0.0.1:80', state: 'up' },
       { service: 'shop', id: '127.0.0.2:80', address: '127.0.0.2:80', state: 'up' },
@@ -45,7 +45,7 @@ describe('DNS', () => {
       { priority: 1, name: 'best.test', port: 81 },
     ]);
     const services = { shop: { srv: '_http._tcp.shop.test' } };
-    const registry = new DnsRegistry({ services, servers: [server.address] });
+    const registry = new DnsRegistry({ services, servers: [server.address], callTimeoutMs: 20_000 });
     expect((await registry.instances('shop')).map(({ address }) => address)).toEqual(['best.test:81']);
     await registry.close();
   });
