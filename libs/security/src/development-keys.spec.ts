@@ -67,7 +67,7 @@ describe('ensureDevelopmentKeys', () => {
     expect(new Set(kids).size).toBe(1);
     expect(await Promise.all(replicas.map((each) => each.ended))).toEqual(Array(4).fill([0, null]));
     expect(await readdir(folder)).toEqual(['jwt-keys.json']);
-  }, 30_000);
+  });
 
   it('says which path where the folder cannot be made', async () => {
     const file = join(folder, 'a-file');

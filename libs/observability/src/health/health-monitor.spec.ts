@@ -55,14 +55,17 @@ describe('HealthMonitor', () => {
       listed += 1;
       return [probe];
     };
-    const monitor = new HealthMonitor({ probes, cacheMs: 30 });
+    const monitor = new HealthMonitor({ probes, cacheMs: 60_000 });
     await Promise.all(Array.from({ length: 1_000 }, () => monitor.check()));
     await monitor.check();
     expect([probe.calls, listed]).toEqual([1, 1]);
+    const forgetful = new HealthMonitor({ probes, cacheMs: 30 });
+    await forgetful.check();
+    expect(probe.calls).toBe(2);
     const until = performance.now() + 40;
     while (performance.now() < until) await new Promise((resolve) => setImmediate(resolve));
-    await monitor.check();
-    expect(probe.calls).toBe(2);
+    await forgetful.check();
+    expect(probe.calls).toBe(3);
   });
 
   it('follows probes that come and go, and never rejects', async () => {

@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import { Registry } from 'prom-client';
 import { parseExposition } from '../testing/exposition.js';
 import { measureEventLoop } from './event-loop.js';
@@ -17,27 +18,23 @@ describe('measureEventLoop', () => {
     end = measureEventLoop(meter, { windowMs: 100 });
     const scrape = async () => parseExposition((await meter.exposition()).text);
     const worst = 'rookery_event_loop_delay_seconds{quantile="1"}';
-    // The monitor records the delay of a timer that was due while the loop was blocked, so the block must come in between.
-    while (!(((await scrape()).get(worst) ?? 0) > 0.03)) {
-      await new Promise((resolve) => setTimeout(resolve, 15));
-      block(60);
+    const utilization = 'rookery_event_loop_utilization_ratio';
+    let [one, other] = [await scrape(), await scrape()];
+    // The monitor records the delay of a timer that was due while the loop was blocked, so the block must come in between;
+    // what else holds the process up may be late, too, but is not busy.
+    while (!((one.get(worst) ?? 0) > 0.2 && one.get(utilization)! > 0.3)) {
+      await pause(15);
+      block(250);
+      [one, other] = [await scrape(), await scrape()];
     }
-    const one = await scrape();
-    const other = await scrape();
     expect(other.get(worst)).toBe(one.get(worst));
     expect(one.get(worst)).toBeGreaterThanOrEqual(
       one.get('rookery_event_loop_delay_seconds{quantile="0.5"}')!,
     );
-    const busiest = one.get('rookery_event_loop_utilization_ratio')!;
-    expect(busiest).toBeGreaterThan(0.3);
-    expect(busiest).toBeLessThanOrEqual(1);
+    expect(one.get(utilization)).toBeLessThanOrEqual(1);
     // A window of its own each: what was late once is not late for ever.
-    const until = performance.now() + 10_000;
-    while (((await scrape()).get(worst) ?? 1) > 0.03 && performance.now() < until) {
-      await new Promise((resolve) => setTimeout(resolve, 15));
-    }
-    expect((await scrape()).get(worst)).toBeLessThanOrEqual(0.03);
+    while (((await scrape()).get(worst) ?? 1) > 0.1) await pause(15);
     await end();
     expect((await scrape()).has(worst)).toBe(false);
-  }, 30_000);
+  });
 });
