@@ -98,7 +98,8 @@ function holderIsGone() {
     return false;
   } catch (error) {
     if (error.code === 'ESRCH') return true;
-    // Made a moment ago and not yet signed; one that was never signed has an age.
-    return error.code === 'ENOENT' && Date.now() - modified(LOCK) > 5_000;
+    // Made a moment ago and not yet signed, or given back by now; one that was never signed has an age.
+    const made = modified(LOCK);
+    return error.code === 'ENOENT' && made > 0 && Date.now() - made > 5_000;
   }
 }
