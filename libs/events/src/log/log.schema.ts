@@ -1,5 +1,5 @@
 import { defineMigration, type Migration } from '@rookery/sharding';
-import { presence } from '../presence/presence.schema.js';
+import { presence, presenceBelieved } from '../presence/presence.schema.js';
 import { processes } from '../process/process.schema.js';
 
 /** First argument of the advisory locks under which events of one key are numbered. */
@@ -308,4 +308,12 @@ END $$;
 });
 
 /** What every shard needs of this library: to be given to `ShardingModule` among the site's migrations. */
-export const eventsSchema: readonly Migration[] = [log, groups, adoption, processes, incarnation, presence];
+export const eventsSchema: readonly Migration[] = [
+  log,
+  groups,
+  adoption,
+  processes,
+  incarnation,
+  presence,
+  presenceBelieved,
+];

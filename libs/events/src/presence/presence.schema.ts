@@ -30,3 +30,22 @@ BEGIN
 END $$;
 `,
 });
+
+export const presenceBelieved: Migration = defineMigration({
+  id: 'rookery-events-0007-presence-believed',
+  up: `
+-- As the one of three arguments, which replicas of an older version call: and one that believes that it is the only one
+-- stays registered as such until it has said otherwise. That it is not reaches it after the others can see it.
+CREATE FUNCTION rookery_present(p_name text, p_replica text, p_ms int, p_believes boolean, OUT sole boolean, OUT other_sole boolean)
+LANGUAGE plpgsql AS $$
+BEGIN
+  PERFORM pg_advisory_xact_lock(${PRESENCE_LOCK_SPACE}, hashtext(p_name));
+  DELETE FROM rookery_presence p WHERE p.name = p_name AND p.until < clock_timestamp();
+  SELECT count(*) = 0, coalesce(bool_or(p.sole), false) INTO sole, other_sole
+    FROM rookery_presence p WHERE p.name = p_name AND p.replica <> p_replica;
+  INSERT INTO rookery_presence AS p (name, replica, until, sole)
+    VALUES (p_name, p_replica, clock_timestamp() + p_ms * interval '1 millisecond', sole OR p_believes)
+    ON CONFLICT (name, replica) DO UPDATE SET until = excluded.until, sole = excluded.sole;
+END $$;
+`,
+});

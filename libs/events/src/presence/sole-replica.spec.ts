@@ -12,9 +12,10 @@ const until = async (holds: () => boolean | Promise<boolean>): Promise<void> => 
 describe('a replica', () => {
   let cluster: TestShards;
   const running: SoleReplica[] = [];
-  let times = 0;
+  /** Who was told that it is alone, in order. */
+  let told: string[] = [];
   beforeEach(async () => {
-    times = 0;
+    told = [];
     cluster = await testShards({ databases: testDatabases, migrations: eventsSchema, count: 1 });
   }, 60_000);
   afterEach(async () => {
@@ -23,7 +24,12 @@ describe('a replica', () => {
   });
 
   const make = (shards: Shards, replicaId: string, holdMs = 60_000): SoleReplica => {
-    const one = new SoleReplica(shards, { name: 'test', replicaId, holdMs, onSole: () => (times += 1) });
+    const one = new SoleReplica(shards, {
+      name: 'test',
+      replicaId,
+      holdMs,
+      onSole: () => told.push(replicaId),
+    });
     running.push(one);
     return one;
   };
@@ -31,21 +37,22 @@ describe('a replica', () => {
   it('is alone until another one comes, which does not begin before that is known', async () => {
     const first = make(cluster.shards, 'a');
     await first.start();
-    expect([first.isSole, times]).toEqual([true, 1]);
+    expect([first.isSole, told]).toEqual([true, ['a']]);
     const second = make(await cluster.another(), 'b');
     await second.start();
-    expect([first.isSole, second.isSole, times]).toEqual([false, false, 1]);
+    expect([first.isSole, second.isSole, told]).toEqual([false, false, ['a']]);
   });
 
   it('is alone again when the other one has left, and told so before', async () => {
-    const first = make(cluster.shards, 'a', 900);
+    const first = make(cluster.shards, 'a', 3_000);
     await first.start();
-    const second = make(await cluster.another(), 'b', 900);
+    const second = make(await cluster.another(), 'b', 3_000);
     await second.start();
+    const before = told.length;
     await second.stop();
     running.pop();
     await until(() => first.isSole);
-    expect(times).toBe(2);
+    expect(told.slice(before)).toEqual(['a']);
   });
 
   it('that cannot say that it is here stops believing by itself, before anybody takes its place', async () => {
@@ -67,6 +74,29 @@ describe('a replica', () => {
     await until(() => second.isSole);
     expect(first.isSole).toBe(false);
     thaw();
+  });
+
+  it('that is not told yet that it is not alone any more is waited for', async () => {
+    const shards = await cluster.another();
+    let thaw: () => void = () => undefined;
+    const gate = new Promise<void>((resolve) => (thaw = resolve));
+    // The answer that says so is long on its way, as if the process were stopped just when it has asked.
+    const late: Shards = Object.create(shards, {
+      queryShard: {
+        value: async (...args: Parameters<Shards['queryShard']>) => {
+          const rows = await shards.queryShard<{ sole?: boolean }>(...args);
+          if (rows[0]?.sole === false) await gate;
+          return rows;
+        },
+      },
+    }) as Shards;
+    const first = make(late, 'a', 1_500);
+    await first.start();
+    const second = make(cluster.shards, 'b', 1_500);
+    await second.start();
+    const { isSole } = first;
+    thaw();
+    expect(isSole).toBe(false);
   });
 
   it('starts while a shard is away, and is not alone before that one has been told', async () => {

@@ -16,7 +16,7 @@ export interface SoleReplicaOptions {
 
 const present = prepared(
   'rookery.presence.present',
-  'SELECT sole, other_sole AS "otherSole" FROM rookery_present($1, $2, $3)',
+  'SELECT sole, other_sole AS "otherSole" FROM rookery_present($1, $2, $3, $4)',
 );
 const leave = prepared(
   'rookery.presence.leave',
@@ -97,6 +97,7 @@ export class SoleReplica {
   private async register(): Promise<{ others: string[]; failures: unknown[] }> {
     const { name, replicaId, onSole } = this.options;
     const asked = performance.now();
+    const believes = this.isSole;
     const others: string[] = [];
     const failures: unknown[] = [];
     let sole = true;
@@ -105,7 +106,7 @@ export class SoleReplica {
         try {
           const [row] = await this.shards.queryShard<{ sole: boolean; otherSole: boolean }>(
             shard,
-            present(name, replicaId, this.holdMs),
+            present(name, replicaId, this.holdMs, believes),
           );
           if (row!.otherSole) others.push(shard);
           sole &&= row!.sole;
@@ -114,8 +115,11 @@ export class SoleReplica {
         }
       }),
     );
-    if (!sole) this.validUntil = -Infinity;
-    else if (failures.length === 0) {
+    if (!sole) {
+      this.validUntil = -Infinity;
+      // Until here it was registered as if nothing had changed: others may begin only now that it knows of them.
+      if (believes) return this.register();
+    } else if (failures.length === 0) {
       if (!this.isSole) onSole();
       this.validUntil = asked + this.holdMs;
     }
