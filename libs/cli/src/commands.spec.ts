@@ -38,7 +38,7 @@ async function call(
     commands: [command],
     open: () =>
       Promise.resolve({
-        sharding: { shards: urls.map((url) => ({ url })), migrations, connectTimeoutMs: 500 },
+        sharding: { shards: urls.map((url) => ({ url })), migrations, connectTimeoutMs: 20_000 },
         close: () => Promise.resolve(),
       }),
     stdout: { write: (text) => (out += text) },
@@ -111,7 +111,11 @@ describe('rookery migrate', () => {
 describe('rookery shards status', () => {
   /** Rows in slots of one shard each. */
   async function write(counts: readonly number[]): Promise<void> {
-    const shards = new Shards({ shards: databases.urls.map((url) => ({ url })), migrations: [first] });
+    const shards = new Shards({
+      shards: databases.urls.map((url) => ({ url })),
+      migrations: [first],
+      connectTimeoutMs: 20_000,
+    });
     await shards.start();
     for (const [i, shard] of shards.shardNames.entries()) {
       const slot = shards.slotsOf(shard)[0]!;
@@ -126,7 +130,7 @@ describe('rookery shards status', () => {
     await write([30, 10]);
     const { code, out } = await call(shardsStatus, [first], ['--exact']);
     expect(code).toBe(0);
-    expect(out).toMatch(/^s1 +up +2,048 +50\.0% +0–2047 +30 +█{15}·{5} +75\.0% +\d+ of \d+ +1 +\d+ ms$/m);
+    expect(out).toMatch(/^s1 +up +2,048 +50\.0% +0–2047 +30 +█{15}·{5} +75\.0% +\d+ of \d+ +1 +[\d.]+ m?s$/m);
     expect(out).toMatch(/^s2 +up +2,048 +50\.0% +2048–4095 +10 +█{5}·{15} +25\.0%/m);
     expect(out).toMatch(/^note +30 +10 +40$/m);
     expect(out).toMatch(/^s1 +this command +\d+ +\d+$/m);
@@ -148,6 +152,7 @@ describe('rookery shards status', () => {
     const replica = new Shards({
       shards: databases.urls.map((url) => ({ url })),
       migrations: [first],
+      connectTimeoutMs: 20_000,
       applicationName: 'a replica',
     });
     await replica.start();

@@ -40,7 +40,7 @@ async function call(
         sharding: {
           shards: databases.urls.map((url) => ({ url })),
           migrations: [],
-          connectTimeoutMs: 500,
+          connectTimeoutMs: 20_000,
           ...sharding,
         },
         events: [noted],

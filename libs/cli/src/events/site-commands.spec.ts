@@ -48,7 +48,7 @@ describe('rookery events rebuild', () => {
   it('rebuilds a model of the site, says how it gets on, and compares it then', async () => {
     const { code, out, err } = await rookery('events rebuild feed', { readModels: { feed: model() } });
     expect(code).toBe(0);
-    expect(out).toMatch(/^✓ feed rebuilt from 1,200 rows in \d+ ms: as its sources say\n$/);
+    expect(out).toMatch(/^✓ feed rebuilt from 1,200 rows in [\d.]+ m?s: as its sources say\n$/);
     expect(err).toMatch(/^feed: 400 rows, [\d,]+\/s\n/);
   });
 
@@ -56,7 +56,7 @@ describe('rookery events rebuild', () => {
     const readModels = { feed: model() };
     const { code, out } = await rookery('events rebuild feed --check', { readModels });
     expect(code).toBe(1);
-    expect(out).toMatch(/^! feed compared in \d+ ms: 3 rows missing or other, 0 rows too many\n$/);
+    expect(out).toMatch(/^! feed compared in [\d.]+ m?s: 3 rows missing or other, 0 rows too many\n$/);
     const { out: json } = await rookery('events rebuild feed --check --json', { readModels });
     expect(JSON.parse(json)).toMatchObject({
       model: 'feed',
@@ -94,5 +94,5 @@ describe('rookery events topics', () => {
     const away = await rookery('events topics', { kafka: { brokers: ['127.0.0.1:1'] } });
     expect(away).toMatchObject({ code: 1, out: '' });
     expect(away.err).toMatch(/^rookery: .*RK_EVENTS_KAFKA_AWAY.*\n$/);
-  }, 20_000);
+  });
 });

@@ -17,6 +17,8 @@ const rang = defineEvent({
 const until = async (holds: () => boolean): Promise<void> => {
   while (!holds()) await pause(5);
 };
+const middleOf = (values: readonly number[]): number =>
+  [...values].sort((a, b) => a - b)[values.length >> 1]!;
 
 describe('a quiet shard', () => {
   let cluster: TestShards;
@@ -29,35 +31,50 @@ describe('a quiet shard', () => {
     await cluster.close();
   });
 
-  const start = async (shards: Shards, pollMs: number) => {
+  const start = async (shards: Shards, replicaId: string, pollMs: number) => {
     const events = testEvents(shards, [handling(rang, { group: 'ears' }, () => Promise.resolve())], {
+      replicaId,
       pollMs,
     });
     running.push(events);
     await events.start();
   };
-  /** How often a shard has been looked at through these shards from now on. */
-  const looksOf = (shards: Shards): (() => number) => {
-    let looks = 0;
+  /** Milliseconds from the answer to each look at a shard, through these shards, to the next look. */
+  const restsOf = (shards: Shards): readonly number[] => {
+    const rests: number[] = [];
+    let answeredAt: number | undefined;
     const ask = shards.queryShard.bind(shards);
-    shards.queryShard = (shard, statement) => {
-      if (statement.name === 'rookery.events.pulse') looks += 1;
-      return ask(shard, statement);
+    shards.queryShard = <R>(...[shard, statement]: Parameters<Shards['queryShard']>): Promise<R[]> => {
+      if (statement.name !== 'rookery.events.pulse') return ask<R>(shard, statement);
+      if (answeredAt !== undefined) rests.push(performance.now() - answeredAt);
+      return ask<R>(shard, statement).finally(() => (answeredAt = performance.now()));
     };
-    return () => looks;
+    return rests;
   };
+  /** Resolves once a replica has heard what it told itself. */
+  const hears = (shards: Shards, replicaId: string): Promise<void> =>
+    new Promise((resolve) => {
+      const listen = shards.onNotification.bind(shards);
+      shards.onNotification = (channel, listener) =>
+        listen(channel, (shard, payload) => {
+          listener(shard, payload);
+          if (payload === replicaId) resolve();
+        });
+    });
 
   it('is looked at less often by a replica that hears what it tells than by one that is deaf', async () => {
     const [hearing, deaf] = [cluster.shards, await cluster.another()];
     deaf.onNotification = () => () => undefined;
-    const [looks, deafLooks] = [looksOf(hearing), looksOf(deaf)];
-    await start(hearing, 50);
-    await start(deaf, 50);
-    await until(() => deafLooks() > 8);
-    const [before, deafBefore] = [looks(), deafLooks()];
-    await until(() => deafLooks() - deafBefore >= 24);
-    // A quarter, or a few more where one of the two was held up.
-    expect(looks() - before).toBeLessThanOrEqual(12);
-    expect(looks() - before).toBeGreaterThan(0);
+    const [rests, deafRests] = [restsOf(hearing), restsOf(deaf)];
+    const heard = hears(hearing, 'hearing');
+    await start(hearing, 'hearing', 50);
+    await start(deaf, 'deaf', 50);
+    await heard;
+    // By then both have come to rest as long as they will.
+    const [before, deafBefore] = [rests.length + 4, deafRests.length + 4];
+    await until(() => rests.length >= before + 5 && deafRests.length >= deafBefore + 12);
+    // Four times as long. No rest is shorter than it is meant to be, but any may be longer on a busy machine.
+    const shortest = Math.min(...deafRests.slice(deafBefore));
+    expect(middleOf(rests.slice(before))).toBeGreaterThan(2 * shortest);
   });
 });

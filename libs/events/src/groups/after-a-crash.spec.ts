@@ -19,14 +19,17 @@ const answered = defineEvent({
   schema: z.object({ key: z.string(), n: z.number() }),
 });
 
-/** A crash that undoes what had not reached the disk, as the server's recovery would. */
+/**
+ * A crash that undoes what had not reached the disk, as the server's recovery would. Whoever looks at the lanes has looked
+ * at the incarnation before: taken in another order, the two would wait for each other.
+ */
 const CRASH = `
 BEGIN;
 SET LOCAL rookery.slot = 'mover';
+TRUNCATE rookery_event_incarnation;
 DELETE FROM rookery_inbox WHERE event_id IN (SELECT id FROM rookery_event WHERE (payload::jsonb->>'n')::int > $n);
 DELETE FROM heard WHERE n > $n;
 UPDATE rookery_lane SET cursor = (SELECT cursor FROM saved LIMIT 1);
-TRUNCATE rookery_event_incarnation;
 COMMIT`;
 
 const until = async (holds: () => boolean | Promise<boolean>): Promise<void> => {

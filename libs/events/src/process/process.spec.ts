@@ -18,8 +18,11 @@ const released = defineEvent({ type: 'shop.released', key: (e) => e.id, schema: 
 const order = defineProcess({ name: 'order', state: z.object({ step: z.enum(['reserving', 'releasing']) }) });
 const all = [ordered, reserve, reserved, release, released, order.timedOut];
 
-/** An order wants a reservation, which somebody else makes; if it does not come in time, what was done is undone. */
-const handlers = (timeoutMs: number, answers: boolean) => [
+/**
+ * An order wants a reservation, which somebody else makes; if it does not come in time, what was done is undone.
+ * @param onTimedOut told of each timeout that was handled, void or not
+ */
+const handlers = (timeoutMs: number, answers: boolean, onTimedOut: () => void) => [
   handling(ordered, { group: 'orders' }, async ({ data }, tx) => {
     if (await order.start(tx, data.id, { step: 'reserving' }, { timeoutMs })) tx.publish(reserve(data));
   }),
@@ -30,6 +33,7 @@ const handlers = (timeoutMs: number, answers: boolean) => [
     (await order.load(tx, data.id))?.complete();
   }),
   handling(order.timedOut, { group: 'orders' }, async ({ data }, tx) => {
+    tx.afterCommit(onTimedOut);
     const run = await order.due(tx, data);
     if (!run) return;
     run.compensate('the reservation did not come', { step: 'releasing' });
@@ -44,6 +48,7 @@ const handlers = (timeoutMs: number, answers: boolean) => [
 describe('a process', () => {
   let cluster: TestShards;
   let events: Events | undefined;
+  let timedOut = 0;
   beforeAll(async () => {
     cluster = await testShards({ databases: testDatabases, migrations: eventsSchema });
   }, 60_000);
@@ -53,7 +58,9 @@ describe('a process', () => {
   afterAll(() => cluster.close());
 
   const start = async (timeoutMs: number, answers: boolean): Promise<void> => {
-    events = testEvents(cluster.shards, handlers(timeoutMs, answers), { events: all, pollMs: 30 });
+    timedOut = 0;
+    const told = handlers(timeoutMs, answers, () => (timedOut += 1));
+    events = testEvents(cluster.shards, told, { events: all, pollMs: 30 });
     await events.start();
   };
   const place = (key: Id, times = 1) =>
@@ -72,11 +79,16 @@ describe('a process', () => {
   };
 
   it('goes through its steps and completes, begun once however often it is asked for; its timeout is then void', async () => {
-    await start(150, true);
+    await start(600_000, true);
     const key = newId(4_000);
     await place(key, 3);
     expect(await ended(key)).toEqual({ status: 'completed', reason: null });
-    await pause(250);
+    // Its time comes only now, however long the steps have taken.
+    const { rowCount } = await cluster.shards.transaction(key, (tx) =>
+      tx.execute({ text: 'UPDATE rookery_event_timer SET due_at = now() WHERE key = $1', values: [key] }),
+    );
+    expect(rowCount).toBe(1);
+    while (timedOut === 0) await pause(5);
     expect(await ended(key)).toEqual({ status: 'completed', reason: null });
     const made = await cluster.shards.query(key, {
       text: `SELECT FROM rookery_event WHERE type = 'shop.reserve' AND key = $1`,

@@ -21,7 +21,7 @@ export interface FaultRunOptions {
   readonly warmUpMs?: number;
   /** Milliseconds of writing before the fault, and after it is over. @default 500 */
   readonly calmMs?: number;
-  /** Longest the groups may take to catch up once nothing is written any more, in milliseconds. @default 30000 */
+  /** Longest the groups may take to catch up once nothing is written any more, in milliseconds. @default 60000 */
   readonly catchUpMs?: number;
 }
 
@@ -109,7 +109,7 @@ export class FaultRun {
 
   /** Milliseconds until the last group has seen everything, or until they are given up. */
   private async caughtUp(groups: readonly string[], keys: readonly string[]): Promise<number> {
-    const { shards, catchUpMs = 30_000 } = this.options;
+    const { shards, catchUpMs = 60_000 } = this.options;
     const since = performance.now();
     for (const group of groups) {
       await untilSeen(shards, group, catchUpMs - (performance.now() - since), keys);
