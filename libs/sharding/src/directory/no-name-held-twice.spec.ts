@@ -144,7 +144,7 @@ describe('no-name-held-twice', () => {
     expect(faults).toEqual(NO_FAULTS);
     expect(rows).toBeGreaterThan(5);
     await Promise.all(sweepers.map((shards) => shards.close()));
-  }, 120_000);
+  }, 240_000);
 
   it('when processes are killed with many changes under way', async () => {
     const sweeper = await cluster.another();
@@ -172,5 +172,5 @@ describe('no-name-held-twice', () => {
     expect(faults).toEqual(NO_FAULTS);
     expect(rows).toBeGreaterThan(0);
     await sweeper.close();
-  }, 120_000);
+  }, 240_000);
 });
