@@ -53,6 +53,8 @@ const KNOWN = new Set([
   'rookeryslot',
   'partitionkey',
 ]);
+/** Names of headers as this site writes them, and of the attributes they stand for: to look one up makes no text anew. */
+const ATTRIBUTES = new Map([...KNOWN].map((name) => [`ce_${name}`, name]));
 
 /** An event as a message: a CloudEvent 1.0 in binary mode, its data as it lies in the log. */
 export function encode(event: StoredEvent, source: string): Message {
@@ -84,22 +86,22 @@ export function sizeOf({ key, value, headers = {} }: Message): number {
 
 /** The event in a record, whoever wrote it. What cannot be read becomes an event that carries the bytes and the fault. */
 export function decode(record: Record, place: Place): Decoded {
-  const headers = textsOf(record.headers);
-  const structured = STRUCTURED.test(headers.get('content-type') ?? '');
+  const headers = headersOf(record.headers);
+  const { contentType, traceparent } = headers;
+  const structured = contentType !== JSON_TYPE && STRUCTURED.test(contentType);
   const attributes = structured ? structuredOf(record.value) : binaryOf(headers, record.value);
-  if (typeof attributes === 'string') return undecodable(record, place, headers, attributes);
+  if (typeof attributes === 'string') return undecodable(record, place, attributes);
   const { named, payload } = attributes;
   const fault = faultOf(named);
-  if (fault !== undefined) return undecodable(record, place, headers, fault);
+  if (fault !== undefined) return undecodable(record, place, fault);
 
   const [id, source, type] = [named.get('id')!, named.get('source')!, named.get('type')!];
   const at = timeOf(record);
-  const key = keyOf(record.key, [named.get('partitionkey'), named.get('subject'), `${source} ${id}`]);
+  const key = keyOf(record.key, () => named.get('partitionkey') || named.get('subject') || `${source} ${id}`);
   const publishedAt = near(Date.parse(named.get('time') ?? ''), at);
   const ours = isOurs(id, named.get('rookeryslot'));
   const slot = ours ? slotOfId(id) : slotOfKey(key);
   const kept = ours || (isId(id) && near(timeOfId(id), at) !== at);
-  const traceparent = headers.get('traceparent');
   return {
     fault: undefined,
     event: {
@@ -135,12 +137,37 @@ function positionOf(partition: number, offset: string): string {
 
 type Attributes = ReadonlyMap<string, string>;
 
+/** A record's headers: attributes of a CloudEvent in binary mode by their own names, and what is asked for of the rest. */
+interface Headers {
+  readonly named: Attributes;
+  readonly contentType: string;
+  readonly traceparent: string | undefined;
+}
+
+function headersOf(given: IHeaders = {}): Headers {
+  const named = new Map<string, string>();
+  let contentType = '';
+  let traceparent: string | undefined;
+  for (const header of Object.keys(given)) {
+    const text = textOf(given[header]);
+    if (text === undefined) continue;
+    const known = ATTRIBUTES.get(header);
+    if (known !== undefined) {
+      named.set(known, text);
+      continue;
+    }
+    const name = header.toLowerCase();
+    if (name.startsWith('ce_')) named.set(name.slice(3), text);
+    else if (name === 'content-type') contentType = text;
+    else if (name === 'traceparent') traceparent = text;
+  }
+  return { named, contentType, traceparent };
+}
+
 function binaryOf(
-  headers: Attributes,
+  { named }: Headers,
   value: Buffer | null,
 ): { named: Attributes; payload: Buffer } | string {
-  const named = new Map<string, string>();
-  for (const [name, text] of headers) if (name.startsWith('ce_')) named.set(name.slice(3), text);
   if (named.size === 0) return 'it has no attributes of a CloudEvent';
   return { named, payload: value ?? Buffer.from('null') };
 }
@@ -192,9 +219,9 @@ function near(given: number, at: number): number {
   return Math.abs(given - at) <= DAY_MS ? given : at;
 }
 
-/** What orders it: the message's own key; else the first of what may stand for one. */
-function keyOf(key: Buffer | null, others: readonly (string | undefined)[]): string {
-  const given = key !== null && key.length > 0 ? key : Buffer.from(others.find(Boolean)!);
+/** What orders it: the message's own key; else what stands for one. */
+function keyOf(key: Buffer | null, other: () => string): string {
+  const given = key !== null && key.length > 0 ? key : Buffer.from(other());
   if (given.length <= MAX_KEY_BYTES && !given.includes(0) && isUtf8(given)) return given.toString('utf8');
   return `sha256:${createHash('sha256').update(given).digest('hex')}`;
 }
@@ -207,32 +234,36 @@ function slotOfKey(key: string): number {
 /** What travels along, as `StoredEvent.headers` keeps it. */
 function alongOf(named: Attributes, traceparent: string | undefined, more: readonly string[]): string | null {
   const along: { [name: string]: string } = traceparent === undefined ? {} : { traceparent };
+  let count = traceparent === undefined ? 0 : 1;
   for (const [name, value] of named) {
-    if (Object.keys(along).length >= MAX_HEADERS) break;
+    if (count >= MAX_HEADERS) break;
     if (KNOWN.has(name) && !more.includes(name)) continue;
     along[name] = value.slice(0, MAX_HEADER);
+    count += 1;
   }
-  return Object.keys(along).length === 0 ? null : JSON.stringify(along);
+  return count === 0 ? null : JSON.stringify(along);
+}
+
+/** Of a header that is there more than once, the last. */
+function textOf(given: IHeaders[string]): string | undefined {
+  const value = Array.isArray(given) ? given.at(-1) : given;
+  return value?.toString();
 }
 
 function textsOf(headers: IHeaders = {}): Attributes {
   const texts = new Map<string, string>();
   for (const [name, given] of Object.entries(headers)) {
-    const value = Array.isArray(given) ? given.at(-1) : given;
-    if (value !== undefined) texts.set(name.toLowerCase(), value.toString());
+    const text = textOf(given);
+    if (text !== undefined) texts.set(name.toLowerCase(), text);
   }
   return texts;
 }
 
-function undecodable(
-  record: Record,
-  { topic, partition }: Place,
-  headers: Attributes,
-  fault: string,
-): Decoded {
+function undecodable(record: Record, { topic, partition }: Place, fault: string): Decoded {
+  const headers = textsOf(record.headers);
   const position = positionOf(partition, record.offset);
   const at = timeOf(record);
-  const key = keyOf(record.key, [`${topic} ${position}`]);
+  const key = keyOf(record.key, () => `${topic} ${position}`);
   const slot = slotOfKey(key);
   const given = headers.get('ce_type') ?? '';
   const shown = new Map([...headers].map(([name, value]) => [name, value.slice(0, MAX_HEADER)]));

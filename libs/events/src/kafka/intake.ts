@@ -142,11 +142,12 @@ export class Intake {
         this.scheduler.pump();
         if (!(await this.alive(this.room(), heartbeat)) || !goesOn()) return;
       }
-      const done = partition.prefix.take(BigInt(message.offset));
+      const offset = BigInt(message.offset);
+      const done = partition.prefix.take(offset);
       const topic = batch.topic.slice(this.options.topicPrefix.length);
       this.handOver(decode(message, { topic, partition: batch.partition }), partition.suspects > 0, done);
       partition.suspects = Math.max(0, partition.suspects - 1);
-      partition.expected = BigInt(message.offset) + 1n;
+      partition.expected = offset + 1n;
       resolveOffset(message.offset);
     }
     // Behind the last message there may be records that are none, such as the ends of transactions.

@@ -8,7 +8,9 @@ interface Entry {
  * dealt with. Offsets grow but may have gaps.
  */
 export class OffsetPrefix {
-  private readonly open: Entry[] = [];
+  private open: Entry[] = [];
+  /** Of `open`: how many are passed, and wait to be cut off together. */
+  private passed = 0;
   private after: bigint | undefined;
 
   /** The offset to commit: that of the first message which is not dealt with. Undefined until one is. */
@@ -18,7 +20,7 @@ export class OffsetPrefix {
 
   /** Messages that are taken and not passed by `next`. */
   get size(): number {
-    return this.open.length;
+    return this.open.length - this.passed;
   }
 
   /** Takes the next message. @returns what to call once it is dealt with */
@@ -32,10 +34,14 @@ export class OffsetPrefix {
   }
 
   private advance(): void {
-    let passed = 0;
-    while (this.open[passed]?.done) passed += 1;
-    if (passed === 0) return;
-    this.after = this.open[passed - 1]!.offset + 1n;
-    this.open.splice(0, passed);
+    const { open } = this;
+    const before = this.passed;
+    while (open[this.passed]?.done) this.passed += 1;
+    if (this.passed === before) return;
+    this.after = open[this.passed - 1]!.offset + 1n;
+    // Each is moved once, not once for every message before it.
+    if (this.passed * 2 < open.length) return;
+    this.open = open.slice(this.passed);
+    this.passed = 0;
   }
 }
