@@ -23,7 +23,8 @@ export function brokenHttpSuite(options: SiteOptions = {}): void {
     readonly text: string;
   }
 
-  const LIMIT_MS = 15_000;
+  /** The deadlines of sites are shorter. */
+  const LIMIT_MS = 30_000;
 
   function open(): Socket {
     const { hostname, port } = new URL(conduit.site.baseUrl);

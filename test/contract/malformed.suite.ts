@@ -1,3 +1,4 @@
+import { LATE_HEADER } from '@rookery/events';
 import fc from 'fast-check';
 import { fill, type Member } from '../support/actor.js';
 import { draft, useConduit } from '../support/conduit.js';
@@ -7,12 +8,14 @@ import { errorFaultsOf, faultsOf } from './conformance.js';
 import { contract, operation, type Operation, type Parameter, type Schema } from './document.js';
 import * as hostile from './hostile-values.js';
 import type { Hostile } from './hostile-values.js';
-import type { SiteOptions } from '../support/site.js';
+import { isPatient, type SiteOptions } from '../support/site.js';
 
 const SEED = Number(process.env['CONDUIT_FUZZ_SEED'] ?? 20_261_122);
 const RUNS = Number(process.env['CONDUIT_FUZZ_RUNS'] ?? 25);
-/** Nothing here needs long; what takes longer than this is a way to wear the site out. */
+/** Nothing here needs long; what takes longer than this, each time, is a way to wear the site out. */
 const LIMIT_MS = 2_000;
+/** Machines that run tests do other things as well: what took too long is sent so many times in all. */
+const TRIES = 3;
 
 /**
  * Input that no client should send, derived from the contract: every field and every parameter of every operation, in turn,
@@ -63,21 +66,17 @@ export function malformedSuite(options: SiteOptions = {}): void {
   async function faultsOfTrial(trial: Trial): Promise<string[]> {
     const { operation: asked, fields, limitMs = LIMIT_MS } = trial;
     let incoming: Incoming;
+    let tookMs: number;
     try {
-      incoming = await wire.send({
-        method: asked.method,
-        path: `${conduit.prefix}${trial.path}`,
-        headers: {
-          authorization: `Token ${mallory.user.token}`,
-          ...(trial.body === undefined ? {} : { 'content-type': 'application/json' }),
-          ...trial.headers,
-        },
-        body: trial.body,
-      });
+      incoming = await send(trial);
+      tookMs = incoming.elapsedMs;
+      for (let tries = 1; tookMs > limitMs && tries < TRIES; tries += 1) {
+        tookMs = Math.min(tookMs, (await send(trial)).elapsedMs);
+      }
     } catch (error) {
       return [`${trial.name}: the connection broke: ${String(error)}\n  ${shown(trial)}`];
     }
-    const { status, elapsedMs } = incoming;
+    const { status } = incoming;
     const faults: string[] = [];
     if (status >= 500) faults.push(`answered ${status}`);
     else if (status >= 400) faults.push(...errorFaultsOf(incoming));
@@ -87,12 +86,29 @@ export function malformedSuite(options: SiteOptions = {}): void {
     if (status === 422 && fields !== undefined && !keysOf(incoming).some((key) => fields.includes(key))) {
       faults.push(`none of ${fields.join(', ')} is named`);
     }
-    if (elapsedMs > limitMs) faults.push(`took ${Math.round(elapsedMs)} ms`);
+    const late = incoming.headers[LATE_HEADER];
+    // The trace of it would be taken for one of what comes next.
+    if (late !== undefined && isPatient(options))
+      faults.push(`answered before ${String(late)} had applied it`);
+    if (tookMs > limitMs) faults.push(`took ${Math.round(tookMs)} ms`);
     if (status < 400) await settle(asked, incoming);
     else if (asked.method !== 'GET') faults.push(...(await traces(incoming)));
     return faults.map(
       (fault) => `${trial.name}: ${fault}\n  ${shown(trial)}\n  → ${status} ${shorten(incoming.text)}`,
     );
+  }
+
+  function send({ operation: asked, path, headers, body }: Trial): Promise<Incoming> {
+    return wire.send({
+      method: asked.method,
+      path: `${conduit.prefix}${path}`,
+      headers: {
+        authorization: `Token ${mallory.user.token}`,
+        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+        ...headers,
+      },
+      body,
+    });
   }
 
   function allowed(asked: Operation, status: number): boolean {
@@ -377,7 +393,7 @@ export function malformedSuite(options: SiteOptions = {}): void {
   }
 
   describe('random input', () => {
-    const limitMs = 5_000 + RUNS * 400;
+    const limitMs = 60_000 + RUNS * 400;
     const options = { seed: SEED, numRuns: RUNS };
     const half = fc.integer({ min: 0xd800, max: 0xdfff }).map((unit) => String.fromCharCode(unit));
     const anyText = fc.oneof(

@@ -178,5 +178,5 @@ describe('a list that is long', () => {
       const { body: _, ...article } = (await ada.article(item.slug)).is(200).article;
       expect(item).toEqual(article);
     }
-  }, 30_000);
+  }, 120_000);
 });

@@ -40,11 +40,17 @@ describe.each([1, 2, 4])('with %i shards', (shards) => {
     await until('the events are handled', async () => (await open()).length === 0);
   });
 
-  /** Statements of a request whose plans are prepared and whose caches are warm. The upkeep of the slot map is not its own. */
+  /**
+   * Statements of a request whose plans are prepared and whose caches are warm. The upkeep of the slot map is not its own; and
+   * what else the site does by itself meanwhile can only be more, so that the fewest of several times are those.
+   */
   async function statementsOf(ask: () => Promise<unknown>): Promise<Overheard[]> {
     await ask();
-    const heard = await tap.during(ask);
-    return heard.filter(({ text }) => !isUpkeep(text));
+    const times: Overheard[][] = [];
+    for (let time = 0; time < 3; time += 1) {
+      times.push((await tap.during(ask)).filter(({ text }) => !isUpkeep(text)));
+    }
+    return times.reduce((fewest, heard) => (heard.length < fewest.length ? heard : fewest));
   }
 
   /** What was heard, if it is more than so many on a shard, with so many besides on any; nothing if it is not. */

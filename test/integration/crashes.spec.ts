@@ -1,5 +1,6 @@
+import { currentContext } from '@rookery/kernel';
 import pg from 'pg';
-import { shardsOf, type Site } from '../../src/site.js';
+import { shardsOf } from '../../src/site.js';
 import { bootSite, type BootedSite } from '../support/site.js';
 import { until } from '../support/until.js';
 
@@ -9,29 +10,66 @@ import { until } from '../support/until.js';
  */
 let booted: BootedSite;
 
+const STEPS = ['reserved', 'claimed', 'committed', 'confirmed', 'released'] as const;
+type Step = (typeof STEPS)[number];
+/** Nothing is released by who registers. */
+const REGISTERING = STEPS.filter((step) => step !== 'released');
+
+/** For the requests that die: as long as they are waited for, so all of them die at once. */
+const BUDGET_MS = 4_000;
+/** Beyond that, as it must be. */
+const LEASE_MS = 5_000;
+
 beforeAll(async () => {
-  booted = await bootSite({ environment: { REQUEST_DEADLINE_MS: '700', LOG_LEVEL: 'silent' } });
-  shardsOf(booted.site).directory.leaseMs = 200;
-}, 60_000);
+  booted = await bootSite({ environment: { REQUEST_DEADLINE_MS: '12000', LOG_LEVEL: 'silent' } });
+  const { directory } = shardsOf(booted.site);
+  const tokens = new Map<Step, string>();
+  for (const step of STEPS) {
+    const { status, user } = await send('POST', '/users', newUser(`old-${step}`));
+    expect(status).toBe(201);
+    tokens.set(step, user!.token);
+  }
+  const { leaseMs } = directory;
+  directory.leaseMs = LEASE_MS;
+  directory.onStep = dieThere;
+  try {
+    await Promise.all([
+      ...REGISTERING.map((step) => dyingAt(step, 'POST', '/users', newUser(`new-${step}`))),
+      ...STEPS.map((step) => dyingAt(step, 'PUT', '/user', namesOf(`moved-${step}`), tokens.get(step))),
+    ]);
+    await sweepUntilNothingIsReserved();
+  } finally {
+    directory.onStep = undefined;
+    directory.leaseMs = leaseMs;
+  }
+}, 120_000);
 afterAll(async () => {
   // A process that is gone holds up no stop; these only seem to be gone.
   for (const bury of buried) bury(new Error('dead'));
   await booted.close();
-}, 60_000);
+}, 120_000);
 
 const buried: ((reason: Error) => void)[] = [];
 
-const STEPS = ['reserved', 'claimed', 'committed', 'confirmed', 'released'] as const;
+const namesOf = (username: string) => ({ username, email: `${username}@example.com` });
+const newUser = (username: string) => ({ ...namesOf(username), password: 'long enough' });
 
 interface Sent {
   readonly status: number;
   readonly user?: { username: string; email: string; token: string };
 }
 
-async function send(method: string, path: string, user: object, token?: string): Promise<Sent> {
+async function send(
+  method: string,
+  path: string,
+  user: object,
+  token?: string,
+  headers: Readonly<Record<string, string>> = {},
+): Promise<Sent> {
+  const authorization: Record<string, string> = token ? { authorization: `Token ${token}` } : {};
   const response = await fetch(`${booted.baseUrl}${path}`, {
     method,
-    headers: { 'content-type': 'application/json', ...(token ? { authorization: `Token ${token}` } : {}) },
+    headers: { 'content-type': 'application/json', ...authorization, ...headers },
     body: JSON.stringify({ user }),
   });
   const body = (await response.json()) as { user?: Sent['user'] };
@@ -41,27 +79,27 @@ async function send(method: string, path: string, user: object, token?: string):
 const signIn = (email: string) => send('POST', '/users/login', { email, password: 'long enough' });
 const profile = async (name: string) => (await fetch(`${booted.baseUrl}/profiles/${name}`)).status;
 
-/** Runs `work`, whose next operation on the directory dies at `step`. */
-async function dyingAt<T>(step: (typeof STEPS)[number], work: () => Promise<T>): Promise<T> {
-  const { directory } = shardsOf(booted.site);
-  let died = false;
-  directory.onStep = (reached) => {
-    if (died || reached !== step) return undefined;
-    died = true;
-    return new Promise<void>((_, reject) => buried.push(reject));
-  };
-  try {
-    const result = await work();
-    expect(died).toBe(true);
-    return result;
-  } finally {
-    directory.onStep = undefined;
-  }
+/** Where requests are to die, by their ids. */
+const dying = new Map<string, Step>();
+
+function dieThere(reached: string): Promise<void> | undefined {
+  const id = currentContext()?.requestId;
+  if (id === undefined || dying.get(id) !== reached) return undefined;
+  dying.delete(id);
+  return new Promise<void>((_, reject) => buried.push(reject));
 }
 
-async function sweepUntilNothingIsReserved(site: Site): Promise<void> {
+/** A request whose operation on the directory dies at `step`. */
+async function dyingAt(step: Step, method: string, path: string, user: object, token?: string) {
+  const id = `${method}-dead-after-${step}`;
+  dying.set(id, step);
+  await send(method, path, user, token, { 'x-request-id': id, 'request-timeout-ms': String(BUDGET_MS) });
+  expect([...dying.keys()]).not.toContain(id);
+}
+
+async function sweepUntilNothingIsReserved(): Promise<void> {
   await until('every reservation is decided', async () => {
-    await shardsOf(site).directory.sweep();
+    await shardsOf(booted.site).directory.sweep();
     let open = 0;
     for (const url of booted.shardUrls) {
       const client = new pg.Client(url);
@@ -101,14 +139,11 @@ async function dangling(): Promise<string[]> {
   return [...held.filter((one) => !due.includes(one)), ...due.filter((one) => !held.includes(one))];
 }
 
-describe.each(STEPS.filter((step) => step !== 'released'))('registering, dead after "%s"', (step) => {
+describe.each(REGISTERING)('registering, dead after "%s"', (step) => {
   it('leaves a whole user, or none and the names free', async () => {
-    const name = `new-${step}`;
-    const user = { username: name, email: `${name}@example.com`, password: 'long enough' };
-    await dyingAt(step, () => send('POST', '/users', user));
-    await sweepUntilNothingIsReserved(booted.site);
+    const user = newUser(`new-${step}`);
     const made = (await signIn(user.email)).status === 200;
-    expect(await profile(name)).toBe(made ? 200 : 404);
+    expect(await profile(user.username)).toBe(made ? 200 : 404);
     expect(made).toBe(step !== 'reserved' && step !== 'claimed');
     expect((await send('POST', '/users', user)).status).toBe(made ? 409 : 201);
     expect(await dangling()).toEqual([]);
@@ -118,29 +153,12 @@ describe.each(STEPS.filter((step) => step !== 'released'))('registering, dead af
 describe.each(STEPS)('renaming, dead after "%s"', (step) => {
   it('leaves one name, old or new, and the other free', async () => {
     const [from, to] = [`old-${step}`, `moved-${step}`];
-    const before = await send('POST', '/users', {
-      username: from,
-      email: `${from}@example.com`,
-      password: 'long enough',
-    });
-    await dyingAt(step, () =>
-      send('PUT', '/user', { username: to, email: `${to}@example.com` }, before.user!.token),
-    );
-    await sweepUntilNothingIsReserved(booted.site);
     const moved = (await profile(to)) === 200;
     expect(await profile(from)).toBe(moved ? 404 : 200);
     expect(moved).toBe(step !== 'reserved' && step !== 'claimed');
     expect((await signIn(`${moved ? to : from}@example.com`)).status).toBe(200);
     const free = moved ? from : to;
-    expect(
-      (
-        await send('POST', '/users', {
-          username: free,
-          email: `${free}@example.com`,
-          password: 'long enough',
-        })
-      ).status,
-    ).toBe(201);
+    expect((await send('POST', '/users', newUser(free))).status).toBe(201);
     expect(await dangling()).toEqual([]);
   });
 });

@@ -21,11 +21,11 @@ beforeAll(async () => {
   const registered = await ask('POST', '/api/users', { body: { user } });
   expect(registered.status).toBe(201);
   token = (JSON.parse(registered.text) as { user: { token: string } }).user.token;
-}, 90_000);
+}, 180_000);
 afterAll(async () => {
   await site.stop();
   await databases.drop();
-}, 30_000);
+}, 120_000);
 
 interface Asked {
   readonly body?: unknown;
@@ -57,6 +57,16 @@ async function metrics(): Promise<Map<string, number>> {
   );
 }
 
+/** Samples as they are once this holds of them: what they tell is a moment's, and a machine that is busy has others. */
+async function metricsOnce(
+  what: string,
+  holds: (samples: Map<string, number>) => boolean,
+): Promise<Map<string, number>> {
+  let samples = new Map<string, number>();
+  await site.until(what, async () => holds((samples = await metrics())));
+  return samples;
+}
+
 /** Lines of the log about the request with this id, once its access line is among them. */
 async function logOf(requestId: string): Promise<Record<string, unknown>[]> {
   const lines = () => site.log.filter((line) => line['http.request.id'] === requestId);
@@ -79,8 +89,12 @@ describe('metrics', () => {
     await ask('GET', '/api/articles/some-secret-slug');
     await ask('GET', '/some-secret-path');
     await ask('GET', '/api/profiles/ada');
-    const samples = await metrics();
-    const count = (labels: string) => samples.get(`http_server_request_duration_seconds_count{${labels}}`);
+    const series = (labels: string) => `http_server_request_duration_seconds_count{${labels}}`;
+    // A request is counted once its answer is out, which its client may see before.
+    const samples = await metricsOnce('the last request to be counted', (counted) =>
+      counted.has(series('method="GET",route="/api/profiles/:username",status="200"')),
+    );
+    const count = (labels: string) => samples.get(series(labels));
     expect(count('method="GET",route="/api/articles",status="200"')).toBe(1);
     expect(count('method="GET",route="/api/articles/:slug",status="404"')).toBe(1);
     expect(count('method="GET",route="/api/profiles/:username",status="200"')).toBe(1);
@@ -95,27 +109,44 @@ describe('metrics', () => {
   });
 
   it('tell how busy pools, event loop, passwords, slot map and process are', async () => {
-    const samples = await metrics();
-    for (const shard of ['s1', 's2']) {
+    const shards = ['s1', 's2'];
+    const waiting = (shard: string) => `rookery_sharding_pool_connections{shard="${shard}",state="waiting"}`;
+    const age = (shard: string) => `rookery_sharding_slot_map_age_seconds{shard="${shard}"}`;
+    // The lag is that since the sample before, which was taken a moment ago.
+    const samples = await metricsOnce(
+      'a slot map that was confirmed just now, nobody waiting, and a lag',
+      (now) =>
+        now.get('nodejs_eventloop_lag_p99_seconds')! > 0 &&
+        now.get('rookery_security_password_queue_length') === 0 &&
+        shards.every((shard) => now.get(age(shard))! < 3 && now.get(waiting(shard)) === 0),
+    );
+    for (const shard of shards) {
       const pool = (state: string) =>
         samples.get(`rookery_sharding_pool_connections{shard="${shard}",state="${state}"}`);
       expect(pool('idle')! + pool('busy')!).toBeGreaterThanOrEqual(1);
-      expect(pool('waiting')).toBe(0);
       expect(samples.get(`rookery_sharding_slots{shard="${shard}"}`)).toBe(2048);
-      expect(samples.get(`rookery_sharding_slot_map_age_seconds{shard="${shard}"}`)).toBeLessThan(3);
       expect(samples.get(`rookery_sharding_pool_wait_seconds_count{shard="${shard}"}`)).toBeGreaterThan(0);
     }
     expect(samples.get('rookery_event_loop_utilization_ratio')).toBeGreaterThanOrEqual(0);
-    expect(samples.get('nodejs_eventloop_lag_p99_seconds')).toBeGreaterThan(0);
-    expect(samples.get('rookery_security_password_queue_length')).toBe(0);
     expect(samples.get('rookery_security_password_duration_seconds_count')).toBeGreaterThanOrEqual(1);
     expect(samples.get('process_resident_memory_bytes')).toBeGreaterThan(0);
   });
 });
 
 describe('health', () => {
+  /** What is told once nothing is amiss: where the machine stands still for a moment, something may be. */
+  async function whenWell(path: string, on = site.url) {
+    let answer = await ask('GET', path, { on });
+    await site.until(`${path} to tell nothing amiss`, async () => {
+      if (!/"(down|degraded)"/.test(answer.text)) return true;
+      answer = await ask('GET', path, { on });
+      return false;
+    });
+    return answer;
+  }
+
   it('is told with details per shard on the operations port', async () => {
-    const { status, text } = await ask('GET', '/health', { on: site.opsUrl });
+    const { status, text } = await whenWell('/health', site.opsUrl);
     expect(status).toBe(200);
     const shard = { status: 'up', critical: false, slots: 2048, confirmedMsAgo: expect.any(Number) };
     expect(JSON.parse(text)).toMatchObject({
@@ -127,7 +158,7 @@ describe('health', () => {
 
   it('is told without details on the public port', async () => {
     const told = async (path: string) => {
-      const { status, text } = await ask('GET', path);
+      const { status, text } = await whenWell(path);
       return [status, JSON.parse(text) as unknown];
     };
     expect(await told('/health/live')).toEqual([200, { status: 'ok' }]);

@@ -24,6 +24,9 @@ export interface Filter extends Page {
   readonly favorited?: string;
 }
 
+/** Told of each answer that fits the contract. Throws if it is not to be had all the same. */
+export type Seen = (operation: Operation, answer: Answer) => void;
+
 /**
  * Somebody who uses the site: one method per operation of the contract, each answer checked against the contract's schema of
  * that operation and status, whatever the test is about.
@@ -34,8 +37,7 @@ export class Actor {
     /** Path under which the operations are, `/api`. */
     private readonly prefix: string,
     private readonly authorization?: string,
-    /** Told of each answer that fits the contract. */
-    private readonly seen: (operation: Operation, status: number) => void = () => undefined,
+    private readonly seen: Seen = () => undefined,
   ) {}
 
   /** The same connections with another `Authorization`, or none. */
@@ -61,7 +63,7 @@ export class Actor {
     const answer = new Answer(`${asked.method} ${shorten(target)} ${shorten(json ?? '')}`, incoming);
     const faults = faultsOf(asked, incoming);
     if (faults.length > 0) throw new Error(`${faults.join('\n')}\n${answer.describe()}`);
-    this.seen(asked, incoming.status);
+    this.seen(asked, answer);
     return answer;
   }
 
@@ -149,7 +151,7 @@ export class Member extends Actor {
     prefix: string,
     readonly user: User,
     readonly password: string,
-    seen?: (operation: Operation, status: number) => void,
+    seen?: Seen,
   ) {
     super(wire, prefix, `Token ${user.token}`, seen);
   }

@@ -45,6 +45,14 @@ export interface SiteOptions {
  * Suites that are about the bound itself set another one.
  */
 export const PATIENCE_MS = '8000';
+/** No answer waits beyond its deadline, so that leaves room for it; a name is reserved for longer than any request takes. */
+const DEADLINE_MS = '12000';
+
+/** Whether no answer of the site may say that groups are late. One that runs elsewhere has a bound of its own. */
+export function isPatient({ environment }: SiteOptions): boolean {
+  const bound = environment?.['READ_AFTER_WRITE_MS'] ?? PATIENCE_MS;
+  return bound === PATIENCE_MS && process.env['CONDUIT_URL'] === undefined;
+}
 
 /**
  * The site of one spec file. Booted on databases of its own, unless the environment names one that runs:
@@ -55,7 +63,11 @@ export async function startConduit(options: SiteOptions = {}): Promise<RunningSi
   if (CONDUIT_URL === undefined) {
     return bootSite({
       ...options,
-      environment: { READ_AFTER_WRITE_MS: PATIENCE_MS, ...options.environment },
+      environment: {
+        READ_AFTER_WRITE_MS: PATIENCE_MS,
+        REQUEST_DEADLINE_MS: DEADLINE_MS,
+        ...options.environment,
+      },
     });
   }
   if (Object.values(options).some((option) => option !== undefined)) {

@@ -1,7 +1,7 @@
 import { Agent, request, type IncomingHttpHeaders } from 'node:http';
 
-/** Nothing that is asked here may take longer: the site's own deadline is 5 s. */
-const LIMIT_MS = 10_000;
+/** Nothing that is asked here may take longer: the deadlines of sites are shorter. */
+const LIMIT_MS = 20_000;
 
 export interface Outgoing {
   readonly method: string;
