@@ -164,10 +164,7 @@ function headersOf(given: IHeaders = {}): Headers {
   return { named, contentType, traceparent };
 }
 
-function binaryOf(
-  { named }: Headers,
-  value: Buffer | null,
-): { named: Attributes; payload: Buffer } | string {
+function binaryOf({ named }: Headers, value: Buffer | null): { named: Attributes; payload: Buffer } | string {
   if (named.size === 0) return 'it has no attributes of a CloudEvent';
   return { named, payload: value ?? Buffer.from('null') };
 }
