@@ -49,11 +49,11 @@ describe('with an etcd that fails', () => {
   let ctl: Etcdctl;
   let opened: EtcdRegistry[] = [];
   let errors: unknown[];
+  /** Calls have their time, however busy the machine is: an etcd that is killed refuses them at once. */
   const open = (options: Partial<EtcdRegistryOptions> = {}): EtcdRegistry => {
     const registry = new EtcdRegistry({
       endpoints: [etcd.endpoint],
-      ttlSeconds: 2,
-      callTimeoutMs: 500,
+      callTimeoutMs: 10_000,
       listIntervalMs: 300,
       onError: (error) => errors.push(error),
       ...options,
@@ -82,7 +82,9 @@ describe('with an etcd that fails', () => {
 
   it('a replica that dies without a word vanishes with its lease', async () => {
     const told = watched();
-    await Promise.all([open().register(replica('shop', 1)), ctl.putDying(replica('shop', 2), 2)]);
+    await open().register(replica('shop', 1));
+    await told.comesTo('001');
+    await ctl.putDying(replica('shop', 2), 4);
     await told.comesTo('001 002');
     await told.comesTo('001');
   });
@@ -101,8 +103,9 @@ describe('with an etcd that fails', () => {
   });
 
   it('frozen for longer than leases live, it takes nobody from the list, and all are registered again', async () => {
-    const told = watched();
-    await Promise.all([1, 2, 3].map((n) => open().register(replica('shop', n))));
+    const hasty = { ttlSeconds: 2, callTimeoutMs: 500 };
+    const told = watched(open(hasty));
+    await Promise.all([1, 2, 3].map((n) => open(hasty).register(replica('shop', n))));
     await told.comesTo('001 002 003');
     const soFar = told.snapshots.length;
     etcd.freeze();
@@ -111,7 +114,8 @@ describe('with an etcd that fails', () => {
     etcd.thaw();
     await told.comesTo('001 002 003');
     expect(told.snapshots.slice(soFar).every(({ instances }) => instances.length === 3)).toBe(true);
-    await eventually('all to be in etcd', async () => (await open().instances('shop')).length === 3);
+    const asked = open();
+    await eventually('all to be in etcd', async () => (await asked.instances('shop')).length === 3);
   });
 
   it('restarted empty, it is told of all replicas again, and no listener sees one missing', async () => {
@@ -121,10 +125,9 @@ describe('with an etcd that fails', () => {
     const soFar = told.snapshots.length;
     await etcd.kill();
     await etcd.startEmpty();
+    const asked = open();
     await eventually('all to be in etcd', async () => {
-      const found = await open()
-        .instances('shop')
-        .catch(() => []);
+      const found = await asked.instances('shop').catch(() => []);
       return found.length === 3;
     });
     await told.comesTo('001 002 003');
@@ -135,14 +138,15 @@ describe('with an etcd that fails', () => {
   it('away when a replica starts, it gets the registration when it is back', async () => {
     await etcd.stop();
     const told = watched();
-    const registration = await open().register(replica('shop', 1));
+    const registration = await open({ callTimeoutMs: 500 }).register(replica('shop', 1));
     expect(registration.registered).toBe(false);
     await expect(registration.changeState('draining')).rejects.toMatchObject({
       code: discoveryErrors.codes.AWAY,
     });
     await etcd.start();
     await told.comesTo('001~');
-    expect(registration.registered).toBe(true);
+    // Listeners may hear of it before the answer to its own call has come.
+    await eventually('it to know', () => registration.registered);
   });
 
   it('with its history compacted between list and watch, it is listed anew', async () => {
@@ -182,7 +186,7 @@ describe('with an etcd that fails', () => {
     await first.changeState('draining');
     await first.deregister();
     expect(second.registered).toBe(true);
-    await told.comesTo('001');
+    await eventually('the new one to be told', () => told.last?.instances[0]?.version === 'new');
     expect(told.last?.instances).toMatchObject([{ version: 'new', state: 'up' }]);
   });
 
@@ -205,13 +209,13 @@ describe('with an etcd that fails', () => {
   });
 
   it('every call ends, frozen as it is', async () => {
-    const registry = open();
+    const registry = open({ callTimeoutMs: 500 });
     await registry.register(replica('shop', 1));
     etcd.freeze();
     const started = performance.now();
     await expect(registry.instances('shop')).rejects.toMatchObject({ code: discoveryErrors.codes.AWAY });
     await registry.close();
-    expect(performance.now() - started).toBeLessThan(10_000);
+    expect(performance.now() - started).toBeLessThan(30_000);
   });
 });
 

@@ -42,6 +42,10 @@ const agentOn = (registry: EdgeAgentOptions['registry'], more: Partial<EdgeAgent
 const inStep = (agent: EdgeAgent) => (): boolean => agent.status().inStep;
 const addresses = (agent: EdgeAgent): string[] | undefined =>
   agent.status().peers?.map(({ address, draining }) => `${address}${draining ? ' draining' : ''}`);
+const drains =
+  (agent: EdgeAgent, { address }: PlainReplica) =>
+  (): boolean =>
+    inStep(agent)() && (addresses(agent)?.includes(`${address} draining`) ?? false);
 const upstream = (): Promise<string> => readFile(join(nginx.folder, 'upstream.conf'), 'utf8');
 /** So much traffic has come through since, and none of it has failed. */
 const served = async (count: number): Promise<void> => {
@@ -72,8 +76,12 @@ describe('under traffic', () => {
     for (let round = 0; round < 10; round += 1) {
       const [leaves, stays] = round % 2 === 0 ? [one, two] : [two, one];
       registry.replace([{ ...leaves.instance, state: 'draining' }, stays.instance]);
-      await eventually('it to drain', () => lines.at(-1)!.includes(`${leaves.name} (draining)`));
-      // Whatever is still there was under way: the replica may go when it has answered that.
+      await eventually('it to drain', drains(agent, leaves));
+      // What old workers had taken may still come to it; after that, nothing does, and it may go.
+      await traffic.turnover();
+      leaves.seen.length = 0;
+      await served(20);
+      expect(leaves.seen).toEqual([]);
       await leaves.close();
       await served(20);
       await leaves.listen();
@@ -135,11 +143,14 @@ describe('what must not reach Nginx', () => {
     const agent = agentOn(registry);
     await eventually('the agent to be in step', inStep(agent));
     const [before, pid] = [await upstream(), nginx.pid];
-    registry.replace([one.instance, { ...two.instance, address: 'no-such-host.invalid:80' }]);
-    await eventually('the refusal', () => lines.some((line) => line.includes('host not found')));
+    registry.replace([one.instance, { ...two.instance, address: '[1::2::3]:80' }]);
+    await eventually('the refusal', () => lines.some((line) => line.includes('invalid IPv6 address')));
     expect(lines.at(-1)).toContain('the old ones stay');
     expect(await upstream()).toBe(before);
-    expect((await readdir(nginx.folder)).filter((file) => file.endsWith('.next'))).toEqual([]);
+    // It tries again now and then, and has the file there while it does.
+    await eventually('nothing to be left of it', async () =>
+      (await readdir(nginx.folder)).every((file) => !file.includes('.next')),
+    );
     expect((await ask(nginx.url)).status).toBe(200);
     expect(await agent.health.check(100)).toMatchObject({ status: 'degraded' });
     registry.replace([one.instance]);
@@ -185,7 +196,7 @@ describe('what must not reach Nginx', () => {
 
 it('a burst of changes is a few reloads', async () => {
   const registry = new StaticRegistry([one.instance]);
-  const agent = agentOn(registry, { settleMs: 200, settleLimitMs: 2_000 });
+  const agent = agentOn(registry, { settleMs: 500, settleLimitMs: 20_000 });
   await eventually('the agent to be in step', inStep(agent));
   const before = agent.status().applied;
   for (let n = 0; n < 100; n += 1) {
@@ -194,7 +205,7 @@ it('a burst of changes is a few reloads', async () => {
   }
   registry.replace([two.instance]);
   await eventually('the last one', () => inStep(agent)() && addresses(agent)?.join() === two.address);
-  // As many as there were settle times in the second or so that this takes on a slow machine, not one for each change.
+  // One; or a few, where this process was held up for longer than the settle time, but not one for each change.
   expect(agent.status().applied - before).toBeLessThanOrEqual(5);
   await registry.close();
 });
@@ -207,6 +218,8 @@ it('an Nginx that is away or frozen gets the file later, when it is there', asyn
   await nginx.kill();
   registry.replace([two.instance]);
   await eventually('the agent to say so', () => lines.at(-1)!.includes('cannot be reached'));
+  // It may have said so of the old replicas, before it had settled on the new ones.
+  await eventually('the file to be there', async () => !(await upstream()).includes(one.address));
   await nginx.start();
   expect(await ask(nginx.url)).toMatchObject({ status: 200, body: 'two' });
   await eventually('the agent to be in step', inStep(agent));
@@ -230,13 +243,9 @@ describe('with etcd', () => {
 
   beforeEach(async () => {
     etcd = await startEtcd();
-    registry = new EtcdRegistry({
-      endpoints: [etcd.endpoint],
-      ttlSeconds: 2,
-      callTimeoutMs: 500,
-      listIntervalMs: 300,
-    });
+    registry = new EtcdRegistry({ endpoints: [etcd.endpoint], callTimeoutMs: 10_000, listIntervalMs: 300 });
     registered = await Promise.all([one, two].map(({ instance }) => registry.register(instance)));
+    await eventually('both to be registered', () => registered.every((each) => each.registered));
   });
   afterEach(async () => {
     await Promise.all(children.splice(0).map(ended));
@@ -252,7 +261,7 @@ describe('with etcd', () => {
     children.push(child);
     let said = '';
     child.stdout.setEncoding('utf8').on('data', (text: string) => (said += text));
-    await eventually('the agent to be in step', () => said.includes('nginx has'));
+    await eventually('the agent to be in step', () => said.includes('nginx has'), 60_000);
     return { child, said: () => said };
   };
 
@@ -263,7 +272,10 @@ describe('with etcd', () => {
     traffic = new Traffic(nginx.url, 4);
     await etcd.kill();
     await pause(10_000);
-    expect(agent.status().note).toContain('the registry is away');
+    await eventually(
+      'the agent to say so',
+      () => agent.status().note?.includes('the registry is away') ?? false,
+    );
     expect(await upstream()).toBe(before);
     await etcd.startEmpty();
     await eventually('all to be registered again', () => registered.every((one) => one.registered));
@@ -290,8 +302,9 @@ describe('with etcd', () => {
     await traffic.stop();
     expect(traffic.failures).toEqual([]);
     second.child.kill('SIGTERM');
-    expect(await once(second.child, 'exit')).toEqual([0, null]);
-    expect(second.said()).toContain('keeps what it has');
+    // Not `exit`: what it said last may come after that.
+    expect(await once(second.child, 'close')).toEqual([0, null]);
+    expect(second.said()).toContain('stopped; nginx keeps what it has');
   });
 
   it('an agent that starts while etcd is away leaves the file alone', async () => {

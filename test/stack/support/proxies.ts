@@ -40,9 +40,13 @@ export function balancerOf({ folder }: Proxy): NginxBalancer {
   return new NginxBalancer({ service: 'conduit', prefix: folder });
 }
 
+/** A replica is a part of the test's own process: one that is held up for seconds is not sick. */
+const PATIENT_CHECK = 'timeout check 20s';
+
 /** A HAProxy by the file of `deploy/haproxy`, with its slots empty. */
 export function haproxy(values: TemplateValues = {}): Promise<Proxy> {
   const templates = templatesOf('haproxy');
+  templates['haproxy.cfg'] = templates['haproxy.cfg']!.replace(/timeout check \S+/, PATIENT_CHECK);
   return startHaproxy({
     files: ({ host, ports, folder }) =>
       renderTemplates(templates, {

@@ -1,4 +1,5 @@
 import { Agent, request } from 'node:http';
+import { until } from '../../support/until.js';
 
 export interface Answer {
   readonly status: number;
@@ -34,6 +35,8 @@ export class Traffic {
   readonly failures: string[] = [];
   /** Answers by the name of the replica. */
   readonly by = new Map<string, number>();
+  /** Requests of each line that are over. */
+  private readonly over: number[];
   private stopping = false;
   private readonly lines: Promise<void>[];
 
@@ -41,11 +44,20 @@ export class Traffic {
     private readonly url: string,
     lines = 8,
   ) {
+    this.over = Array.from({ length: lines }, () => 0);
     this.lines = Array.from({ length: lines }, (_, at) => this.line(at));
   }
 
   get answered(): number {
     return [...this.by.values()].reduce((sum, count) => sum + count, 0);
+  }
+
+  /** Resolves when nothing is under way any more that was so when it was called. */
+  async turnover(): Promise<void> {
+    const before = [...this.over];
+    await until('what was under way to be over', async () =>
+      this.over.every((count, at) => count > before[at]!),
+    );
   }
 
   async stop(): Promise<void> {
@@ -66,6 +78,7 @@ export class Traffic {
       } catch (error) {
         this.failures.push(`${method}: ${String(error)}`);
       }
+      this.over[at]! += 1;
     }
   }
 }

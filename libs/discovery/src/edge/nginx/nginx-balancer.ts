@@ -115,14 +115,16 @@ export class NginxBalancer implements Balancer {
     }
   }
 
-  /** New workers take connections, and no old one does. */
+  /** New workers take connections, and no old one does: seen twice, as a list of children may lack one while another ends. */
   private async effectOf(master: number, old: ReadonlySet<number>, signal: AbortSignal): Promise<void> {
     const { effectSeconds = 15 } = this.options;
     const until = performance.now() + effectSeconds * 1_000;
-    for (;;) {
+    for (let seen = 0; ;) {
       const workers = await workersOf(master);
-      const oneIsNew = workers.some(({ pid, leaving }) => !old.has(pid) && !leaving);
-      if (oneIsNew && workers.every(({ pid, leaving }) => leaving || !old.has(pid))) return;
+      const oneIsNew = workers.some(({ pid, state }) => !old.has(pid) && state === 'serving');
+      const allLeave = workers.every(({ pid, state }) => !old.has(pid) || state === 'leaving');
+      seen = oneIsNew && allLeave ? seen + 1 : 0;
+      if (seen === 2) return;
       if (workers.length === 0 && !(await isMaster(master)))
         throw this.away('it ended while it was reloaded');
       if (performance.now() > until)

@@ -2,13 +2,19 @@ import { readFile } from 'node:fs/promises';
 
 export interface Worker {
   readonly pid: number;
-  /** It has closed its listening sockets, and finishes what it has. */
-  readonly leaving: boolean;
+  /**
+   * `starting`: it was just forked, has no title of its own yet, and will take connections in a moment. `leaving`: it has
+   * closed its listening sockets, and finishes what it has.
+   */
+  readonly state: 'starting' | 'serving' | 'leaving';
 }
+
+const MASTER = 'nginx: master';
+const WORKER = 'nginx: worker process';
 
 /** Whether this is the master process of an Nginx. Linux only, as all of this file: by `/proc`. */
 export async function isMaster(pid: number): Promise<boolean> {
-  return (await titleOf(pid))?.startsWith('nginx: master') ?? false;
+  return (await titleOf(pid))?.startsWith(MASTER) ?? false;
 }
 
 /**
@@ -20,10 +26,15 @@ export async function workersOf(master: number): Promise<readonly Worker[]> {
   const pids = listed.split(' ').filter(Boolean).map(Number);
   const titles = await Promise.all(pids.map(titleOf));
   return pids.flatMap((pid, at) => {
-    const title = titles[at];
-    if (title === undefined || !title.startsWith('nginx: worker process')) return [];
-    return [{ pid, leaving: title.includes('is shutting down') }];
+    const state = stateBy(titles[at] ?? '');
+    return state === undefined ? [] : [{ pid, state }];
   });
+}
+
+function stateBy(title: string): Worker['state'] | undefined {
+  if (title.startsWith(MASTER)) return 'starting';
+  if (!title.startsWith(WORKER)) return undefined;
+  return title.includes('is shutting down') ? 'leaving' : 'serving';
 }
 
 async function titleOf(pid: number): Promise<string | undefined> {
