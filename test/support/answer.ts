@@ -75,7 +75,9 @@ export class Answer {
   }
 
   describe(): string {
-    return `${this.asked}\n→ ${this.status} ${shorten(this.text, 1000)}`;
+    // An outage is told to clients without its reason, but for its code.
+    const code = this.headers['x-error-code'] ?? '';
+    return `${this.asked}\n→ ${this.status} ${String(code)} ${shorten(this.text, 1000)}`;
   }
 
   private part<K extends keyof Bodies>(name: K): Bodies[K] {
