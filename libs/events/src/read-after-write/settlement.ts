@@ -18,6 +18,8 @@ export interface CommittedEvent extends Pick<StoredEvent, 'id' | 'type' | 'key'>
 
 const FIRST_LOOK_MS = 4;
 const MAX_LOOK_MS = 40;
+/** Left of a request's deadline for its answer, late as that may be: what was written is not to be told as a timeout. */
+const ANSWER_MS = 100;
 
 /**
  * What the answers to writes wait for: that the groups declared `readAfterWrite` have applied the events of the request,
@@ -109,7 +111,7 @@ export class Settlement {
     const open = new Map((this.byRequest.get(context) ?? []).map((one) => [keyOf(one), one]));
     this.byRequest.delete(context);
     const since = performance.now();
-    const limit = Math.min(this.limitMs, context.deadline.remaining());
+    const limit = Math.min(this.limitMs, context.deadline.remaining() - ANSWER_MS);
     let tell: () => void = () => undefined;
     const resolveOne = (key: string, more: readonly Awaited[]): void => {
       this.waiting.delete(key);
