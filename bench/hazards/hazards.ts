@@ -25,6 +25,9 @@ const stampede: Hazard = {
 const stampedeOverTwo: Hazard = {
   name: `${READERS} cold callers over two processes: loads`,
   try: async ({ here, there }) => {
+    // Replicas that are in use, not in their very first moment.
+    const warm = () => Promise.resolve('warm');
+    await Promise.all([here.read('warm', warm), there.read({ key: 'warm too', value: 'warm' })]);
     let loads = 0;
     const load = async () => {
       loads += 1;
@@ -43,14 +46,20 @@ const refillRace: Hazard = {
   name: 'invalidated while it is loaded: next reader gets',
   try: async ({ here, there }) => {
     let stored = 'old';
+    let begun!: () => void;
+    let end!: () => void;
+    const loading = new Promise<void>((resolve) => (begun = resolve));
+    const over = new Promise<void>((resolve) => (end = resolve));
     const slow = here.read('raced', async () => {
       const value = stored;
-      await pause(LOAD_MS);
+      begun();
+      await over;
       return value;
     });
-    await pause(LOAD_MS / 2);
+    await loading;
     stored = 'new';
     await there.invalidate('raced');
+    end();
     await slow;
     return fresh(await here.read('raced', () => Promise.resolve(stored)));
   },

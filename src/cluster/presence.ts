@@ -1,6 +1,9 @@
 import type { EtcdRegistry, Instance, Watch } from '@rookery/discovery';
 import type { Front } from './front.js';
 
+/** A balancer that did as it was told, and whose answer was lost, has changed without telling of it. */
+const LOOK_AGAIN_MS = 500;
+
 /** Who is there, by the registry and by the balancers; and when somebody is. */
 export class Presence {
   fronts: readonly Front[] = [];
@@ -28,6 +31,7 @@ export class Presence {
   whenServing(id: string, signal: AbortSignal): Promise<void> {
     return new Promise((resolve, reject) => {
       const end = (): void => {
+        clearInterval(again);
         this.waiting.delete(look);
         signal.removeEventListener('abort', aborted);
       };
@@ -40,6 +44,7 @@ export class Presence {
         end();
         reject(signal.reason as Error);
       };
+      const again = setInterval(() => look(), LOOK_AGAIN_MS);
       if (signal.aborted) return aborted();
       signal.addEventListener('abort', aborted);
       this.waiting.add(look);

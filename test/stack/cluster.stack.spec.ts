@@ -10,11 +10,11 @@ let cluster: ClusterProcess;
 
 beforeAll(async () => {
   cluster = await new ClusterProcess('--replicas', '2', '--shards', '2', '--redis').ready();
-}, 110_000);
+}, 240_000);
 afterAll(() => cluster.close());
 
 it('says where everything is', async () => {
-  const status = await cluster.status();
+  const status = await cluster.whenUp();
   expect(status.map(({ component, state }) => `${component} ${state}`)).toEqual([
     'nginx up',
     'replica-1 up',
@@ -53,7 +53,7 @@ it('rolls all replicas without a failed request, and loses and doubles no write'
   const after = await cluster.replicas();
   expect(after.map(({ state }) => state)).toEqual(['up', 'up']);
   for (const [at, { pid }] of after.entries()) expect(pid).not.toBe(before[at]!.pid);
-}, 110_000);
+}, 240_000);
 
 it('a replica that is killed takes only POSTs in flight on it, and comes back', async () => {
   const traffic = await ConduitTraffic.start(cluster.url);
@@ -71,7 +71,7 @@ it('a replica that is killed takes only POSTs in flight on it, and comes back', 
   // Of three lines that write, one request each can have been under way.
   expect(traffic.failures.length).toBeLessThanOrEqual(3);
   expect(await traffic.faults()).toEqual([]);
-}, 110_000);
+}, 240_000);
 
 it('Ctrl-C leaves no process, no port and no temporary file behind', async () => {
   const status = await cluster.status();
@@ -81,7 +81,7 @@ it('Ctrl-C leaves no process, no port and no temporary file behind', async () =>
   expect(cluster.leftFiles()).toEqual([]);
   for (const { address } of status) expect(await answers(Number(address.split(':').at(-1)))).toBe(false);
   await expect(cluster.rookery('status')).rejects.toThrow('no cluster runs on');
-}, 110_000);
+}, 240_000);
 
 function answers(port: number): Promise<boolean> {
   return new Promise((resolve) => {

@@ -3,6 +3,10 @@ import { chromium, type Browser, type Page } from 'playwright-core';
 import { findProgram } from '../../scripts/system-programs.mjs';
 import { useConduit } from '../support/conduit.js';
 
+const OPERATIONS = 19;
+/** Of one step; the browser shares the machine with others. */
+const LIMIT_MS = 60_000;
+
 const conduit = useConduit();
 
 describe('/docs, to a person with a browser', () => {
@@ -12,8 +16,13 @@ describe('/docs, to a person with a browser', () => {
 
   beforeAll(async () => {
     // Root may not use Chromium's sandbox; what is opened here is our own page.
-    browser = await chromium.launch({ executablePath: findProgram('chromium'), args: ['--no-sandbox'] });
+    browser = await chromium.launch({
+      executablePath: findProgram('chromium'),
+      args: ['--no-sandbox'],
+      timeout: LIMIT_MS,
+    });
     page = await browser.newPage();
+    page.setDefaultTimeout(LIMIT_MS);
     const { origin, href } = new URL('/docs', conduit.site.baseUrl);
     page.on('request', (request) => isFrom(origin, request.url()) || troubles.push(`asked ${request.url()}`));
     page.on('console', (message) => message.type() === 'error' && troubles.push(message.text()));
@@ -21,8 +30,11 @@ describe('/docs, to a person with a browser', () => {
     page.on('requestfailed', (request) => troubles.push(`${request.url()} ${request.failure()?.errorText}`));
     await page.goto(href, { waitUntil: 'networkidle' });
     // The page draws its operations once it has read them, which is after the network has gone quiet.
-    await page.locator('.opblock').first().waitFor();
-  });
+    await page
+      .locator('.opblock')
+      .nth(OPERATIONS - 1)
+      .waitFor();
+  }, 3 * LIMIT_MS);
   afterAll(() => browser?.close());
   afterEach(() => expect(troubles).toEqual([]));
 
@@ -51,7 +63,7 @@ describe('/docs, to a person with a browser', () => {
   }
 
   it('shows the operations of the site, and nothing that is not for clients', async () => {
-    expect(await page.locator('.opblock').count()).toBe(19);
+    expect(await page.locator('.opblock').count()).toBe(OPERATIONS);
     expect(await operation('get', '/api/articles').isVisible()).toBe(true);
     expect(await page.locator('.opblock-tag').allInnerTexts()).not.toContain('default');
   });

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { freePorts, testDatabases, type TestDatabases } from '@rookery/devstack/testing';
 import { root } from '../../scripts/build-if-stale.mjs';
 import { until } from '../support/until.js';
-import { ended, Image } from './support/image.js';
+import { ended, Image, type Ended } from './support/image.js';
 
 /** The steps of deploy/Dockerfile, run as they stand in clean folders, and a site started from what they made. */
 const BUILD_LIMIT_MS = 400_000;
@@ -109,7 +109,14 @@ describe('the image', () => {
       until('it is ready', ready, 60_000),
       end.then(({ output }) => Promise.reject(new Error(`it ended: ${output}`))),
     ]);
-    expect(await image.checkHealth(environment)).toEqual({ code: 0, output: '' });
+    // Docker asks again, too, before it takes a container for sick.
+    let health: Ended | undefined;
+    const isHealthy = async () => {
+      health = await image.checkHealth(environment);
+      return health.code === 0;
+    };
+    await until('it is found healthy', isHealthy);
+    expect(health).toEqual({ code: 0, output: '' });
     for (const path of ['/api/tags', '/docs', '/openapi.json']) {
       expect((await fetch(`http://127.0.0.1:${port}${path}`)).status).toBe(200);
     }

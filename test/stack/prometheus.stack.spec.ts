@@ -104,14 +104,14 @@ describe('a site that Prometheus watches', () => {
     await site.ready();
     await prometheus.start([site.opsUrl], ['ReplicaDown', 'NoReplicaUp']);
     driven = drive(site.url, traffic.signal);
-  }, LIMIT_MS);
+  }, 2 * LIMIT_MS);
   afterAll(async () => {
     traffic.abort();
     await driven;
     await prometheus.stop();
     await site?.kill();
-    await databases.drop();
-  }, 60_000);
+    await databases?.drop();
+  }, LIMIT_MS);
 
   /** Those without data, once all others have it; asked until then. */
   async function unanswered(
@@ -190,12 +190,22 @@ describe('a site that Prometheus watches', () => {
     'raises no alert while all is well, and says which replica went away',
     async () => {
       const firing = async () => (await prometheus.alerts()).filter(({ state }) => state === 'firing');
-      expect((await firing()).map(({ labels }) => labels['alertname'])).toEqual([]);
+      // One look at a site that is held up for a second is missed, and the next one is not.
+      let fired: (string | undefined)[] = [];
+      await until('no alert to fire', async () => {
+        fired = (await firing()).map(({ labels }) => labels['alertname']);
+        return fired.length === 0;
+      }).catch((error: Error) => {
+        throw new Error(`${error.message}: ${fired.join()}`);
+      });
       traffic.abort();
       await driven;
       expect(await site!.stop()).toMatchObject({ code: 0 });
       const instance = new URL(site!.opsUrl).host;
-      await until('the alerts fire', async () => (await firing()).length >= 2);
+      await until('the alerts fire', async () => {
+        const names = (await firing()).map(({ labels }) => labels['alertname']);
+        return names.includes('ReplicaDown') && names.includes('NoReplicaUp');
+      });
       expect(await firing()).toEqual(
         expect.arrayContaining([
           expect.objectContaining({

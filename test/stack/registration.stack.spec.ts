@@ -15,8 +15,8 @@ let site: ChildSite;
 beforeAll(async () => {
   await buildIfStale();
   [databases, etcd] = await Promise.all([conduitDatabases(2), startEtcd()]);
-  registry = new EtcdRegistry({ endpoints: [etcd.endpoint] });
-}, 90_000);
+  registry = new EtcdRegistry({ endpoints: [etcd.endpoint], callTimeoutMs: 10_000 });
+}, 240_000);
 afterEach(() => site.kill());
 afterAll(async () => {
   await registry.close();
@@ -44,7 +44,7 @@ interface Health {
 }
 
 const statusOf = (url: string) =>
-  fetch(url, { signal: AbortSignal.timeout(5_000) }).then(({ status }) => status);
+  fetch(url, { signal: AbortSignal.timeout(20_000) }).then(({ status }) => status);
 const host = (url: string) => new URL(url).host;
 
 it('is found where it listens, says first that it stops, and is gone when it has', async () => {
@@ -54,7 +54,8 @@ it('is found where it listens, says first that it stops, and is gone when it has
     seen.push(replica?.state);
     if (replica?.state === 'draining') whileDraining ??= statusOf(`${site.url}/api/tags`);
   });
-  await start({ GRPC_PORT: '0' }).ready();
+  // Time to ask it while it drains, even for a test that is held up.
+  await start({ GRPC_PORT: '0', DRAIN_DELAY_MS: '4000' }).ready();
   await until('it to be registered', async () => (await registry.instances('conduit')).length === 1);
   const [replica] = await registry.instances('conduit');
   expect(replica).toMatchObject({
@@ -70,7 +71,7 @@ it('is found where it listens, says first that it stops, and is gone when it has
   expect(await registry.instances('conduit')).toEqual([]);
   expect(seen).toContain('draining');
   watch.stop();
-}, 90_000);
+}, 120_000);
 
 it('is found by the name that it was given', async () => {
   await start({ HOST: '0.0.0.0', ADVERTISE_HOST: 'web-1.internal' }).ready();
@@ -78,7 +79,7 @@ it('is found by the name that it was given', async () => {
   const [replica] = await registry.instances('conduit');
   expect(replica!.address).toBe(`web-1.internal:${new URL(site.url).port}`);
   expect(await site.stop()).toMatchObject({ code: 0 });
-}, 90_000);
+}, 120_000);
 
 it('starts, serves and stops without etcd, and is registered when that is back', async () => {
   await etcd.stop();
@@ -101,7 +102,7 @@ it('starts, serves and stops without etcd, and is registered when that is back',
   await until('health to say so', async () => (await health()) === 'degraded');
   const { code, tookMs } = await site.stop();
   expect(code).toBe(0);
-  // The drain delay, and at most one call that nobody answers.
-  expect(tookMs).toBeLessThan(8_000);
+  // The drain delay, and at most one call that nobody answers; not each of the calls until the limit of a stop.
+  expect(tookMs).toBeLessThan(15_000);
   await etcd.start();
-}, 90_000);
+}, 120_000);

@@ -13,7 +13,7 @@ describe('several processes on one port', () => {
   beforeAll(async () => {
     await buildIfStale();
     databases = await conduitDatabases(2);
-  }, 120_000);
+  }, 240_000);
   afterAll(() => databases?.drop());
   afterEach(() => site?.kill());
 
@@ -46,7 +46,8 @@ describe('several processes on one port', () => {
   const allReady = () => site.until('all to be ready', () => readyLines().length === WORKERS);
 
   it('share the requests, each with operations of its own, and stop together in order under load', async () => {
-    await start().ready();
+    // Much longer than it takes to stop sending, even for a test that is held up.
+    await start({ DRAIN_DELAY_MS: '4000' }).ready();
     await allReady();
     expect(new Set(readyLines().map(([, url]) => url)).size).toBe(1);
     for (let n = 0; n < 20; n++) expect((await ask()).status).toBe(200);

@@ -31,7 +31,8 @@ export const ours: Library = {
     const keys = await KeySet.fromSecret('a secret for hazards, of 32 characters!');
     @Module({
       imports: [
-        CacheModule.forRoot({ redisUrl }),
+        // A process that has just started, on a machine that does other things as well, is not always there within 50 ms.
+        CacheModule.forRoot({ redisUrl, deadlineMs: 250 }),
         HttpCacheModule.forRoot({
           readsViewer: (controller, handler) => viewerRule(controller, handler) !== undefined,
         }),

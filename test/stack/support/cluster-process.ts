@@ -10,7 +10,7 @@ import { until } from '../../support/until.js';
 
 const run = promisify(execFile);
 const READY = /^Conduit is ready on (http:\S+)\/api /m;
-const START_LIMIT_MS = 90_000;
+const START_LIMIT_MS = 200_000;
 /** Under a loaded machine a process takes its time to be seen as gone. */
 const END_LIMIT_MS = 60_000;
 
@@ -76,6 +76,17 @@ export class ClusterProcess {
     return JSON.parse(await this.rookery('status', '--json')) as Component[];
   }
 
+  /** Its status, once all that it names is up. */
+  async whenUp(): Promise<readonly Component[]> {
+    let status = await this.status();
+    await until('all to be up', async () => {
+      if (status.every(({ state }) => state === 'up')) return true;
+      status = await this.status();
+      return false;
+    });
+    return status;
+  }
+
   async replicas(): Promise<readonly Component[]> {
     return (await this.status()).filter(({ component }) => component.startsWith('replica-'));
   }
@@ -133,6 +144,10 @@ export class ClusterProcess {
       HOME: process.env['HOME'],
       TMPDIR: this.temporary,
       DATA_DIR: this.data,
+      // Balancers take a draining replica out in time, even where their agents are held up for seconds.
+      DRAIN_DELAY_MS: '5000',
+      // As long as there is time for it before the deadline of a request.
+      READ_AFTER_WRITE_MS: '4000',
     };
   }
 }

@@ -7,6 +7,7 @@ import { dump, load } from 'js-yaml';
 import { root } from '../../../scripts/build-if-stale.mjs';
 import { until } from '../../support/until.js';
 
+const START_LIMIT_MS = 60_000;
 const DEPLOY = join(root, 'deploy/prometheus');
 
 export interface Alert {
@@ -49,13 +50,17 @@ export class Prometheus {
     const child = spawn('prometheus', args, { stdio: ['ignore', 'ignore', 'pipe'] });
     this.process = child;
     child.stderr.setEncoding('utf8').on('data', (text: string) => (this.said += text));
-    await until('Prometheus is ready', async () => {
-      if (child.exitCode !== null) throw new Error(`Prometheus ended: ${this.said}`);
-      return fetch(`${this.url}/-/ready`).then(
-        ({ ok }) => ok,
-        () => false,
-      );
-    });
+    await until(
+      'Prometheus is ready',
+      async () => {
+        if (child.exitCode !== null) throw new Error(`Prometheus ended: ${this.said}`);
+        return fetch(`${this.url}/-/ready`).then(
+          ({ ok }) => ok,
+          () => false,
+        );
+      },
+      START_LIMIT_MS,
+    );
   }
 
   /** Values of an expression as they are now: one of each series. NaN is none. */
