@@ -6,7 +6,7 @@ import { until } from './until.js';
 
 const READY = /^Conduit is ready on (http:\S+)\/api · docs \/docs · operations (http:\S+)$/;
 /** Machines that run tests do other things as well. */
-const START_LIMIT_MS = 40_000;
+const START_LIMIT_MS = 90_000;
 
 export interface Ended {
   readonly code: number | null;
