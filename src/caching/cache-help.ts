@@ -67,6 +67,8 @@ export class CacheHelp implements OnModuleInit, BeforeApplicationShutdown {
   }
 
   private heard(payload: string): void {
+    // A shard is listened to anew: whoever called meanwhile has not been heard, and has done without help.
+    if (payload === '') return;
     const call = JSON.parse(payload) as Call;
     if (call.from === this.options.replicaId) return;
     if ('to' in call) {
