@@ -22,6 +22,20 @@ upstream conduit {
     expect(peersIn(text)).toEqual(peers);
   });
 
+  it('has everybody as a backup, which is never out of use, where there are several', () => {
+    const peers = ['127.0.0.1:3000', '127.0.0.1:3001', '127.0.0.1:3002'].map((address, at) => ({
+      id: `r${at}`,
+      address,
+      draining: at === 2,
+    }));
+    const text = renderUpstream('conduit', peers);
+    expect(text.match(/^.* backup;$/gm)).toEqual([
+      '    server 127.0.0.1:3000 max_fails=0 backup;',
+      '    server 127.0.0.1:3001 max_fails=0 backup;',
+    ]);
+    expect(peersIn(text)).toEqual(peers);
+  });
+
   it('is read where somebody has written it by hand', () => {
     expect(peersIn('upstream x {\n    server 127.0.0.1:3000 weight=2;\n}\n')).toEqual([
       { id: '127.0.0.1:3000', address: '127.0.0.1:3000', draining: false },
