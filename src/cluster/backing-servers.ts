@@ -15,6 +15,8 @@ import type { ClusterOptions } from './cluster.options.js';
 /** What the replicas stand on. */
 export interface BackingServers {
   readonly postgres: EmbeddedServer;
+  /** In the order of the shards. */
+  readonly shardUrls: readonly string[];
   readonly etcd: Etcd;
   readonly kafka: KafkaCluster | undefined;
   readonly redis: Redis | undefined;
@@ -29,11 +31,13 @@ export interface BackingOptions extends Pick<ClusterOptions, 'shards' | 'kafka' 
   readonly kafkaJars: string;
   /** Connections that PostgreSQL takes. */
   readonly maxConnections: number;
+  /** URLs of shards that are on servers of their own, by their place from 0 on; the others are on the embedded one. */
+  readonly otherShards?: Readonly<Record<number, string>> | undefined;
 }
 
 /** Starts them all at once. What was started before a failure is stopped again. */
 export async function startBackingServers(options: BackingOptions): Promise<BackingServers> {
-  const { shards, folder, maxConnections } = options;
+  const { shards, folder, maxConnections, otherShards = {} } = options;
   const [postgres, etcd, kafka, redis, secret] = await allOrNone([
     holdEmbeddedPostgres({
       dataDir: folder,
@@ -45,13 +49,15 @@ export async function startBackingServers(options: BackingOptions): Promise<Back
     options.redis ? startRedis() : undefined,
     secretIn(folder),
   ]);
+  const shardUrls = postgres.urls.map((url, at) => otherShards[at] ?? url);
   return {
     postgres,
+    shardUrls,
     etcd,
     kafka,
     redis,
     environment: {
-      SHARD_URLS: postgres.urls.join(','),
+      SHARD_URLS: shardUrls.join(','),
       ETCD_ENDPOINTS: etcd.endpoint,
       JWT_SECRET_FILE: secret,
       ...(kafka && { KAFKA_BROKERS: kafka.brokers.join(',') }),

@@ -30,6 +30,8 @@ export interface FrontOptions {
   readonly registry: Registry;
   /** 0: a free one. */
   readonly port: number;
+  /** Milliseconds that a request may take in a replica. */
+  readonly deadlineMs: number;
   /** Folder of the access log. */
   readonly logs: string;
   /** Who takes traffic when it starts. */
@@ -53,6 +55,8 @@ export async function startNginxFront(options: FrontOptions): Promise<Front> {
         LISTEN: `${host}:${ports[0]}`,
         SERVICE: options.service,
         WORKERS: '2',
+        // A replica answers by its deadline, and is to be heard.
+        READ_TIMEOUT: `${options.deadlineMs + 1_000}ms`,
         ACCESS_LOG: join(options.logs, 'nginx-access.log'),
       } satisfies TemplateValues),
       // Whoever listens on the port that stands in the template is none of ours.

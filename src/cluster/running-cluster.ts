@@ -1,6 +1,6 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { Guard, ReplicaSet, type ReplicaStatus } from '@rookery/devstack/servers';
+import { Guard, ReplicaSet, type Proxy, type ReplicaStatus } from '@rookery/devstack/servers';
 import { EtcdRegistry } from '@rookery/discovery';
 import { ensureTopics } from '@rookery/events';
 import { Migrator } from '@rookery/sharding';
@@ -23,6 +23,8 @@ export interface ClusterSurroundings {
   /** What replicas get besides what is decided here. */
   readonly environment: NodeJS.ProcessEnv;
   readonly kafkaJars: string;
+  /** URLs of shards that are not to be on the embedded PostgreSQL, by their place from 0 on. @default none */
+  readonly otherShards?: Readonly<Record<number, string>>;
   /** One line for people. */
   readonly say: (line: string) => void;
 }
@@ -39,9 +41,16 @@ export interface ComponentStatus {
   readonly note: string;
 }
 
+/** What a cluster is made of, beside its replicas. */
+export interface ClusterParts {
+  readonly servers: BackingServers;
+  readonly nginx: Proxy;
+}
+
 const SERVICE = 'conduit';
 /** As src/config has it by default. */
 const POOL_MAX = 10;
+const REQUEST_DEADLINE_MS = 5_000;
 /** The balancer has taken a draining replica out within some 0.3 s; a busy laptop takes longer. */
 const DRAIN_DELAY_MS = '2000';
 /** In a rollout there is one more, and tools and PostgreSQL itself want some. */
@@ -70,6 +79,13 @@ export class RunningCluster {
     return this.fronts[0]!.proxy.url;
   }
 
+  /** For those who try what becomes of the site when a part of it fails. @throws before it runs */
+  get parts(): ClusterParts {
+    const [front] = this.fronts;
+    if (this.servers === undefined || front === undefined) throw new Error('the cluster does not run yet');
+    return { servers: this.servers, nginx: front.proxy };
+  }
+
   /** @throws with what failed; `stop` is to be called all the same */
   start(): Promise<void> {
     this.starting = this.build();
@@ -77,13 +93,14 @@ export class RunningCluster {
   }
 
   private async build(): Promise<void> {
-    const { options, folder, kafkaJars, say } = this.surroundings;
+    const { options, folder, kafkaJars, otherShards, say } = this.surroundings;
     const logs = join(folder, 'logs');
     await mkdir(logs, { recursive: true });
     const servers = await startBackingServers({
       ...options,
       folder,
       kafkaJars,
+      otherShards,
       maxConnections: this.maxConnections,
     });
     this.servers = servers;
@@ -113,6 +130,7 @@ export class RunningCluster {
       templates: join(this.surroundings.root, 'deploy'),
       service: SERVICE,
       registry,
+      deadlineMs: this.deadlineMs,
       logs,
       instances: presence.instances.filter(({ state }) => state === 'up'),
       onEvent: () => presence.changed(),
@@ -246,6 +264,10 @@ export class RunningCluster {
     if (this.replicas === undefined || this.presence?.fronts.length === 0)
       throw new Error('the cluster is just being started');
     return this.replicas;
+  }
+
+  private get deadlineMs(): number {
+    return Number(this.surroundings.environment['REQUEST_DEADLINE_MS']) || REQUEST_DEADLINE_MS;
   }
 
   private get poolMax(): number {

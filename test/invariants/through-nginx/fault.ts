@@ -1,0 +1,15 @@
+import type { EdgeScene } from './scene.js';
+
+/** Which requests must be answered as if nothing had happened: all, those that may be repeated, or none of them. */
+export type Spared = 'all' | 'reads' | 'none';
+
+/** One row of the table: what goes wrong behind Nginx, or in front of it, while the site is used. */
+export interface EdgeFault {
+  readonly name: string;
+  /** As the end of "nothing is lost when …". */
+  readonly about: string;
+  /** What no client may notice, but by waiting. */
+  readonly spares: Spared;
+  /** Makes it happen and mends what does not mend itself. @throws where something is not as it must be meanwhile */
+  readonly inject: (scene: EdgeScene) => Promise<void>;
+}
