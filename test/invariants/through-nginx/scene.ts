@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { promisify } from 'node:util';
-import type { ClusterParts, RunningCluster } from '../../../src/cluster/running-cluster.js';
+import type { ClusterParts, RunningCluster } from '../../../src/cluster/index.js';
 import { until } from '../../support/until.js';
 import type { PostgresSite } from '../postgres-site.js';
 

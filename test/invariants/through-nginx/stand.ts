@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { buildIfStale, root } from '../../../scripts/build-if-stale.mjs';
 import { kafkaJars } from '../../../scripts/system-programs.mjs';
-import { RunningCluster } from '../../../src/cluster/running-cluster.js';
+import { RunningCluster } from '../../../src/cluster/index.js';
 import { discrepancies, readModelFaults, unhandled } from '../../support/leftovers.js';
 import { until } from '../../support/until.js';
 import { PostgresSite } from '../postgres-site.js';
