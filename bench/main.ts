@@ -1,5 +1,6 @@
 import { Report, type Scenario } from './harness.js';
 import { consume } from './scenarios/consume.js';
+import { edge } from './scenarios/edge.js';
 import { growth } from './scenarios/growth.js';
 import { hit } from './scenarios/hit.js';
 import { idle } from './scenarios/idle.js';
@@ -12,6 +13,7 @@ import { memory } from './scenarios/memory.js';
 import { publish } from './scenarios/publish.js';
 import { read } from './scenarios/read.js';
 import { relay } from './scenarios/relay.js';
+import { roll } from './scenarios/roll.js';
 import { rpc } from './scenarios/rpc.js';
 import { seed } from './scenarios/seed.js';
 import { storm } from './scenarios/storm.js';
@@ -32,6 +34,8 @@ const SCENARIOS: readonly Scenario[] = [
   relay,
   kafkaConsume,
   rpc,
+  edge,
+  roll,
   hit,
   read,
   invalidate,
