@@ -11,7 +11,8 @@ const LOCAL_READS = 1_000_000;
 const BATCH = 20_000;
 const ROUNDS = 7;
 const SHARED_READS = 20_000;
-const READERS = 32;
+/** At once: one pays the way to Redis and back, many share it. */
+const READERS = [1, 32];
 
 interface Value {
   readonly id: number;
@@ -106,7 +107,10 @@ async function shared(report: Report, { url }: Redis): Promise<void> {
     if (JSON.stringify(await ours(keys[7]!)) !== JSON.stringify(await bare(keys[7]!))) {
       throw new Error('ours and the baseline differ');
     }
-    await report.compare('read', 'from Redis', side(ours), side(bare));
+    for (const readers of READERS) {
+      const label = `from Redis, ${readers} at once`;
+      await report.compare('read', label, side(ours, readers), side(bare, readers));
+    }
     if (cache.stats().localHits > 0) throw new Error('some were read from memory');
   } finally {
     await client.quit();
@@ -114,14 +118,14 @@ async function shared(report: Report, { url }: Redis): Promise<void> {
   }
 }
 
-function side(one: (key: string) => Promise<Value>): Side {
+function side(one: (key: string) => Promise<Value>, readers: number): Side {
   return async () => {
     const [since, cpu] = [performance.now(), process.cpuUsage()];
     let at = 0;
     const reader = async () => {
       for (let i = at++; i < SHARED_READS; i = at++) await one(keys[i % KEYS]!);
     };
-    await Promise.all(Array.from({ length: READERS }, reader));
+    await Promise.all(Array.from({ length: readers }, reader));
     const { user, system } = process.cpuUsage(cpu);
     return {
       operations: SHARED_READS,

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type { DriverEntry, DriverRead, LeaseWish, StoredRecord, Versions } from '../driver.js';
 import type { RedisConnection } from './connection.js';
 import type { Keys } from './keys.js';
-import { partsOf, stored, versionsOf, written, type WrittenRecord } from './record-text.js';
+import { beginningOf, partsOf, stored, versionsOf, written, type WrittenRecord } from './record-text.js';
 import { HARD_LENGTH, LEASE_MS, MINT, READ, RELEASE, TAKE_LEASE, VERSION_MS } from './scripts.js';
 
 const PREFIX_LENGTH = 10;
@@ -15,9 +15,10 @@ interface Look {
 }
 
 /**
- * Entries, the versions of their tags, and leases. In one Redis they are read by one script; in a cluster, where they lie
- * on different nodes, each by its own command. That is as right: a version that is gone never comes back, so an entry that
- * has the versions of a moment during the reading was valid then.
+ * Entries, the versions of their tags, and leases. In one Redis a fresh entry and its versions are read together, in one
+ * round trip, and what is not fresh by a script, which gives the lease. In a cluster, where they lie on different nodes, each
+ * is read by its own command. That is as right: a version that is gone never comes back, so an entry that has the versions of
+ * a moment during the reading was valid then.
  */
 export class RedisEntries {
   private readonly prefix = randomBytes(9).toString('base64url').slice(0, PREFIX_LENGTH);
@@ -73,6 +74,34 @@ export class RedisEntries {
   }
 
   private async readTogether(key: string, tags: readonly string[], wish: LeaseWish): Promise<DriverRead> {
+    const fresh = wish === 'always' ? undefined : await this.readFresh(key, tags);
+    return fresh ?? this.readByScript(key, tags, wish);
+  }
+
+  /**
+   * What most reads find, by plain commands: they cost Redis a tenth of the script. Its time is asked for first: of an entry
+   * that is replaced in between, the old one's is no longer than the new one's.
+   */
+  private async readFresh(key: string, tags: readonly string[]): Promise<DriverRead | undefined> {
+    const { keys, connection } = this;
+    const entry = keys.entry(key);
+    const names = [entry, keys.everything];
+    for (const tag of tags) names.push(keys.version(tag));
+    const [left, [text, ...versions]] = await connection.look(entry, names);
+    if (typeof text !== 'string' || left <= 0) return undefined;
+    let [hard, soft] = ['', ''];
+    for (const [i, version] of versions.entries()) {
+      if (version === null) return undefined;
+      hard += (i === 0 ? '' : ',') + version.slice(0, HARD_LENGTH);
+      soft += (i === 0 ? '' : ',') + version.slice(HARD_LENGTH);
+    }
+    if (!text.startsWith(beginningOf(hard, soft))) return undefined;
+    const record = JSON.parse(text) as WrittenRecord;
+    if (left <= record.staleMs) return undefined;
+    return { ...given(record, left, true), versions: versionsOf(hard, soft) };
+  }
+
+  private async readByScript(key: string, tags: readonly string[], wish: LeaseWish): Promise<DriverRead> {
     const { keys } = this;
     const id = this.draw();
     const wants = wish === 'always' ? '1' : '0';

@@ -1,8 +1,7 @@
 import type { EntryMeta, StoredRecord } from '../driver.js';
 
 /**
- * What the store writes as JSON. The first three fields come first and in this order: the script that reads compares them
- * as text.
+ * What the store writes as JSON. The first three fields come first and in this order: readers compare them as text.
  */
 export interface WrittenRecord {
   readonly hard: string;
@@ -22,6 +21,10 @@ export function written({ meta, body }: StoredRecord, hard: string, soft: string
 export function stored({ meta, body }: WrittenRecord): StoredRecord {
   return { meta, body: Buffer.from(body, 'latin1') };
 }
+
+/** How the text of a record begins that was made under these versions. */
+export const beginningOf = (hard: string, soft: string): string =>
+  `{"hard":"${hard}","soft":"${soft}","staleMs":`;
 
 /** Versions as the port hands them around. */
 export const versionsOf = (hard: string, soft: string): string => `${hard};${soft}`;
