@@ -21,7 +21,7 @@ const ROUNDS = 5;
 const SECONDS = 3;
 const CONNECTIONS = 8;
 /** Each connection sends a request so often, all at the same moment; far from what makes anybody wait. */
-const PER_SECOND = 10;
+const PER_SECOND = 40;
 
 interface Variant {
   readonly name: string;
@@ -173,15 +173,16 @@ async function nginxOf(
         RATE: '100000r/s',
         BURST: '20000',
         ADDRESS_CONNECTIONS: '4000',
-        ACCESS_LOG: accessLog ? join(logs, `${ports[0]}.log`) : 'off',
+        ACCESS_LOG: join(logs, `${ports[0]}.log`),
         ERROR_LOG: join(folder, 'error.log'),
       });
       const peers = [{ id: 'one', address: `127.0.0.1:${port}`, draining: false }];
+      let config = rendered['nginx.conf']!;
+      if (!gzip) config = config.replace('gzip on;', 'gzip off;');
+      if (!accessLog) config = config.replace(/^ *access_log .*;$/m, 'access_log off;');
       return {
         ...rendered,
-        'nginx.conf': gzip
-          ? rendered['nginx.conf']!
-          : rendered['nginx.conf']!.replace('gzip on;', 'gzip off;'),
+        'nginx.conf': config,
         'upstream.conf': renderUpstream('conduit', peers),
       };
     },
