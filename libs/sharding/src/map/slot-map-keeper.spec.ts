@@ -42,6 +42,24 @@ describe('what a replica knows of the slot map', () => {
     expect(cluster.shards.slotsOf('s1')).not.toContain(5);
   });
 
+  it('survives a listener that throws, and so do the shard and the other listeners', async () => {
+    const warnings: string[] = [];
+    const replica = await cluster.another({ onWarning: (message) => warnings.push(message) });
+    const heard: string[] = [];
+    replica.onNotification('news', () => {
+      throw new Error('cannot read that');
+    });
+    replica.onNotification('news', (_, payload) => heard.push(payload));
+    await until(() => heard.filter((payload) => payload === '').length >= 2);
+    await clients[0]!.query(`NOTIFY news, 'one'`);
+    await until(() => heard.includes('one'));
+    expect(replica.status().map(({ state }) => state)).toEqual(['up', 'up']);
+    expect(new Set(warnings)).toEqual(
+      new Set(['s1', 's2'].map((shard) => `a notification on news of shard ${shard} could not be taken`)),
+    );
+    await replica.close();
+  });
+
   it('follows by polling alone when NOTIFY is lost', async () => {
     for (const client of clients) await client.query(SILENT);
     const polling = await cluster.another({ pollMs: 30 });

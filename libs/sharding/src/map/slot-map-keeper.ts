@@ -46,9 +46,7 @@ export class SlotMapKeeper {
           onSlots: (owned) => this.map.replace(name, owned),
           onState: (trouble) => this.noteState(name, trouble),
           channels: () => [...this.listeners.keys()],
-          onNotification: (channel, payload) => {
-            for (const listener of this.listeners.get(channel) ?? []) listener(name, payload);
-          },
+          onNotification: (channel, payload) => this.tell(name, channel, payload),
         }),
       );
     });
@@ -87,7 +85,10 @@ export class SlotMapKeeper {
     return { away: [...this.watchers.values()].filter((w) => w.away).map((w) => w.shard) };
   }
 
-  /** Hears a channel on every shard, now or when the shard is there. */
+  /**
+   * Hears a channel on every shard, now or when the shard is there. Whenever it begins to listen to one it is told of an
+   * empty notification, since earlier ones may have been missed.
+   */
   onNotification(channel: string, listener: (shard: string, payload: string) => void): () => void {
     const listeners = this.listeners.get(channel) ?? new Set();
     this.listeners.set(channel, listeners);
@@ -97,6 +98,17 @@ export class SlotMapKeeper {
       listeners.delete(listener);
       if (listeners.size === 0) this.listeners.delete(channel);
     };
+  }
+
+  /** What a listener throws says nothing of the shard, nor of the others who listen. */
+  private tell(shard: string, channel: string, payload: string): void {
+    for (const listener of this.listeners.get(channel) ?? []) {
+      try {
+        listener(shard, payload);
+      } catch (error) {
+        this.options.onWarning(`a notification on ${channel} of shard ${shard} could not be taken`, error);
+      }
+    }
   }
 
   async stop(): Promise<void> {
