@@ -5,7 +5,7 @@ import { TestEnvironment } from 'jest-environment-node';
  * it: servers, sockets, child processes, watchers, workers, timers. A leak found here is one line; found in CI it is a run
  * that hangs, or a test that fails because of another file.
  */
-/** A busy machine takes its time; what closes in time costs none. */
+/** A busy machine takes its time; what closes in time costs none. `leakGraceMs` of the environment's options is another. */
 const GRACE_MS = 10_000;
 const POLL_MS = 20;
 const SWEEP_EVERY = 1_000;
@@ -24,6 +24,11 @@ const IGNORED = new Set([
 
 export default class LeakGuardEnvironment extends TestEnvironment {
   timers = new Map();
+
+  constructor(config, context) {
+    super(config, context);
+    this.graceMs = config.projectConfig.testEnvironmentOptions.leakGraceMs ?? GRACE_MS;
+  }
 
   async setup() {
     await super.setup();
@@ -71,7 +76,7 @@ export default class LeakGuardEnvironment extends TestEnvironment {
 
   /** Closing takes a few turns of the loop. */
   async #leakedAfterGrace() {
-    const until = performance.now() + GRACE_MS;
+    const until = performance.now() + this.graceMs;
     for (;;) {
       const leaked = this.#leaked();
       if (leaked.length === 0 || performance.now() > until) return leaked;

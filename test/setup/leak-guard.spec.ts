@@ -7,6 +7,8 @@ const CONFIG = JSON.stringify({
   rootDir: ROOT,
   testMatch: ['<rootDir>/test/setup/fixtures/leaks.fixture.mjs'],
   testEnvironment: '<rootDir>/test/setup/leak-guard-environment.mjs',
+  // What leaks here leaks for ever.
+  testEnvironmentOptions: { leakGraceMs: 500 },
   transform: {},
 });
 
