@@ -24,7 +24,7 @@ export interface ShardingOptions {
   readonly poolMaxWaiting?: number;
   /** Milliseconds for work outside a request, which has no deadline of its own. @default 5000 */
   readonly defaultDeadlineMs?: number;
-  /** Milliseconds to open a connection. @default 2000 */
+  /** Milliseconds to open a connection. @default 5000 */
   readonly connectTimeoutMs?: number;
   /** Milliseconds between two looks at a shard's version of the slot map. @default 1000 */
   readonly pollMs?: number;

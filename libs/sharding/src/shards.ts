@@ -72,7 +72,7 @@ export class Shards {
     if (targets.length === 0)
       throw shardingErrors.create('MISSING_KEY', { data: { what: 'at least one shard' } });
     const applicationName = options.applicationName ?? 'rookery';
-    const connectTimeoutMs = options.connectTimeoutMs ?? 2_000;
+    const connectTimeoutMs = options.connectTimeoutMs ?? 5_000;
     const migrations = [...frameworkMigrations, ...(options.migrations ?? [])];
     this.defaultDeadlineMs = options.defaultDeadlineMs ?? 5_000;
     this.leaseMs = options.leaseMs ?? 3_000;

@@ -1,3 +1,5 @@
+import type pg from 'pg';
+
 const TICKS = 10;
 
 /** There was no answer in time. */
@@ -33,4 +35,29 @@ export function inTime<T>(asked: Promise<T>, limitMs: number): Promise<T> {
       },
     );
   });
+}
+
+/**
+ * Connects, as `inTime` counts: a limit of pg's own blames the server for what held this process up. A connection that comes
+ * too late is dropped.
+ * @throws NoAnswer; what pg says of a server that refuses
+ */
+export async function connectInTime(client: pg.Client, limitMs: number): Promise<void> {
+  const connecting = client.connect();
+  try {
+    await inTime(connecting, limitMs);
+  } catch (error) {
+    if (error instanceof NoAnswer) {
+      connecting.catch(() => undefined);
+      dropStream(client);
+    }
+    throw error;
+  }
+}
+
+/** Ends a connection without a goodbye, which a server that is frozen would not take. */
+export function dropStream(client: pg.Client): void {
+  (
+    client as unknown as { connection?: { stream?: { destroy?: () => void } } }
+  ).connection?.stream?.destroy?.();
 }

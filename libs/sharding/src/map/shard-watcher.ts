@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import pg from 'pg';
 import { BackgroundLoop, type Meter } from '@rookery/kernel';
-import { inTime, NoAnswer } from './in-time.js';
+import { connectInTime, dropStream, inTime, NoAnswer } from './in-time.js';
 import type { OwnedSlot, SlotState } from './slot-map.js';
 
 export interface ShardWatcherOptions {
@@ -197,7 +197,6 @@ export class ShardWatcher {
   private async connect(): Promise<pg.Client> {
     const client = new pg.Client({
       connectionString: this.options.url,
-      connectionTimeoutMillis: this.options.connectTimeoutMs,
       keepAlive: true,
       application_name: `${this.options.applicationName}-watch`,
     });
@@ -209,7 +208,7 @@ export class ShardWatcher {
       if (this.client === client) this.client = undefined;
       this.loop.wake();
     });
-    await client.connect();
+    await connectInTime(client, this.options.connectTimeoutMs);
     this.client = client;
     return client;
   }
@@ -221,8 +220,6 @@ export class ShardWatcher {
     // The server may be frozen: a polite goodbye is not waited for.
     const gone = client.end();
     gone.catch(() => undefined);
-    (
-      client as unknown as { connection?: { stream?: { destroy?: () => void } } }
-    ).connection?.stream?.destroy?.();
+    dropStream(client);
   }
 }

@@ -1,7 +1,7 @@
 import pg from 'pg';
 import { SLOT_COUNT, type HealthProbe, type HealthReport, type Meter } from '@rookery/kernel';
 import { shardingErrors } from '../sharding.errors.js';
-import { inTime } from './in-time.js';
+import { connectInTime, inTime } from './in-time.js';
 import { ANSWER_LIMIT_MS, ShardWatcher, type WatchQuery } from './shard-watcher.js';
 import { SlotMap, type Route } from './slot-map.js';
 
@@ -226,12 +226,11 @@ export class SlotMapKeeper {
   private async readPublished(): Promise<void> {
     const client = new pg.Client({
       connectionString: this.options.controlUrl,
-      connectionTimeoutMillis: this.options.connectTimeoutMs,
       application_name: `${this.options.applicationName}-map`,
     });
     client.on('error', () => undefined);
     try {
-      await client.connect();
+      await connectInTime(client, this.options.connectTimeoutMs);
       const { rows } = await inTime(
         client.query<{ slot: number; shard: string; epoch: string }>(
           'SELECT slot, shard, epoch FROM rookery_map',

@@ -1,6 +1,7 @@
 import pg from 'pg';
 import type { Deadline, Histogram, Labels } from '@rookery/kernel';
 import { shardingErrors } from '../sharding.errors.js';
+import { connectInTime } from '../map/in-time.js';
 import { Connection } from './connection.js';
 
 export interface ShardPoolOptions {
@@ -240,7 +241,6 @@ export class ShardPool {
   private async open(): Promise<void> {
     const client = new pg.Client({
       connectionString: this.options.url,
-      connectionTimeoutMillis: this.options.connectTimeoutMs,
       keepAlive: true,
       application_name: this.options.applicationName,
       options: this.sessionOptions,
@@ -250,7 +250,7 @@ export class ShardPool {
       const connection = new Connection(client, this.shard, this.options.sessionState, (broken) => {
         this.lost(broken);
       });
-      await client.connect();
+      await connectInTime(client, this.options.connectTimeoutMs);
       this.opening -= 1;
       if (this.closed || this.away) this.discard(connection, this.away ?? new Error('not needed any more'));
       else this.serve(connection);
