@@ -12,6 +12,8 @@ const swc = {
 export default {
   // The suites wait for servers as much as they work: a worker per core, where Jest would leave one core idle.
   maxWorkers: '100%',
+  // Modules of a suite are never freed: a worker of three gigabytes is mostly busy with looking through them.
+  workerIdleMemoryLimit: '1GB',
   // A worker that is done has a large heap to take down, which takes longer than Jest's half second on a busy machine; one
   // that something holds open is still there after this, and fails the run.
   workerGracefulExitTimeout: 10_000,
