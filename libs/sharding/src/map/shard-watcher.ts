@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import pg from 'pg';
 import { BackgroundLoop, type Meter } from '@rookery/kernel';
-import { connectInTime, dropStream, inTime, NoAnswer } from './in-time.js';
+import { connectInTime, dropStream, inTime, NoAnswer } from '../in-time.js';
 import type { OwnedSlot, SlotState } from './slot-map.js';
 
 export interface ShardWatcherOptions {

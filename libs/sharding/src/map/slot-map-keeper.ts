@@ -1,7 +1,7 @@
 import pg from 'pg';
 import { SLOT_COUNT, type HealthProbe, type HealthReport, type Meter } from '@rookery/kernel';
 import { shardingErrors } from '../sharding.errors.js';
-import { connectInTime, inTime } from './in-time.js';
+import { connectInTime, inTime } from '../in-time.js';
 import { ANSWER_LIMIT_MS, ShardWatcher, type WatchQuery } from './shard-watcher.js';
 import { SlotMap, type Route } from './slot-map.js';
 

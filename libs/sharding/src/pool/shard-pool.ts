@@ -1,7 +1,7 @@
 import pg from 'pg';
 import type { Deadline, Histogram, Labels } from '@rookery/kernel';
 import { shardingErrors } from '../sharding.errors.js';
-import { connectInTime } from '../map/in-time.js';
+import { connectInTime } from '../in-time.js';
 import { Connection } from './connection.js';
 
 export interface ShardPoolOptions {
