@@ -18,6 +18,9 @@ const TIME_LIMIT = 2 ** 48;
 const RANDOM_BYTES = 8;
 const pool = Buffer.allocUnsafe(RANDOM_BYTES * 512);
 let used = pool.length;
+/** The text of the last id's time: many ids are made in one millisecond. */
+let lastAt = -1;
+let lastTime = '';
 
 /**
  * A new id in `slot`.
@@ -36,12 +39,13 @@ export function newId(slot: number, at: number = Date.now()): Id {
     throw kernelErrors.create('BAD_TIME', { data: { at } });
   const o = used;
   used += RANDOM_BYTES;
-  const time = at.toString(16).padStart(12, '0');
+  if (at !== lastAt) {
+    const time = at.toString(16).padStart(12, '0');
+    lastTime = `${time.slice(0, 8)}-${time.slice(8)}-7`;
+    lastAt = at;
+  }
   return (
-    time.slice(0, 8) +
-    '-' +
-    time.slice(8, 12) +
-    '-7' +
+    lastTime +
     slotHex +
     '-' +
     HEX[(pool[o]! & 0x3f) | 0x80]! +

@@ -222,6 +222,14 @@ export class Shards {
     return this.keeper.onNotification(channel, listener);
   }
 
+  /**
+   * NOTIFY at one shard, over the connection that watches it: the cheapest way, and one that may lose what it is told. It
+   * rejects while that shard is away or this connection is made anew.
+   */
+  notify(shard: string, channel: string, payload: string): Promise<void> {
+    return this.keeper.notify(shard, channel, payload);
+  }
+
   /** The shard of `key`, for reads. @throws RK_SHARDING_CROSS_SHARD inside a transaction on another shard */
   async on(key: ShardKey): Promise<ShardHandle> {
     const slot = slotOf(key);

@@ -22,7 +22,6 @@ export type OnCommitted = (shard: string, events: readonly StoredEvent[]) => voi
  * insert that leaves in COMMIT's packet.
  */
 export class EventLog implements EventOutbox {
-  private readonly open = new WeakMap<ShardTransaction, StoredEvent[]>();
   onCommitted: OnCommitted = () => undefined;
 
   constructor(
@@ -39,12 +38,12 @@ export class EventLog implements EventOutbox {
 
   /** @throws RK_EVENTS_UNDECLARED, _TOO_LARGE */
   publish(tx: ShardTransaction, events: readonly OutgoingEvent[]): void {
+    const buffer = this.buffer(tx);
     for (const event of events) {
       if (!isDeclared(event, this.registry)) {
         throw eventsErrors.create('UNDECLARED', { data: { type: event.type } });
       }
       const stored = this.store(tx, event);
-      const buffer = this.buffer(tx);
       // Who looks for what is due is told of it as of any other.
       if (event.availableAt) tx.send(later(stored, event.availableAt));
       else buffer.push(stored);
@@ -75,25 +74,22 @@ export class EventLog implements EventOutbox {
   }
 
   private buffer(tx: ShardTransaction): StoredEvent[] {
-    let buffer = this.open.get(tx);
-    if (!buffer) {
-      const events: StoredEvent[] = [];
-      buffer = events;
-      this.open.set(tx, events);
-      tx.beforeCommit(() => {
-        if (events.length === 0) return;
-        // Others act on what they see in the log: it must not be undone by a crash, as its handler's own effect may be.
-        if (currentDelivery()) tx.send(durable);
-        tx.send(appending(events));
-      });
-      tx.afterCommit(() => this.onCommitted(tx.shard, events));
-    }
-    return buffer;
+    if (tx.outgoing) return tx.outgoing as StoredEvent[];
+    const events: StoredEvent[] = [];
+    tx.outgoing = events;
+    tx.beforeCommit(() => {
+      if (events.length === 0) return;
+      // Others act on what they see in the log: it must not be undone by a crash, as its handler's own effect may be.
+      if (currentDelivery()) tx.send(durable);
+      tx.send(appending(events));
+    });
+    tx.afterCommit(() => this.onCommitted(tx.shard, events));
+    return events;
   }
 
   /** What a transaction has published so far. */
   publishedIn(tx: ShardTransaction): readonly StoredEvent[] {
-    return this.open.get(tx) ?? [];
+    return (tx.outgoing as StoredEvent[] | undefined) ?? [];
   }
 }
 

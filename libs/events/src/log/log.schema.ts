@@ -307,6 +307,14 @@ END $$;
 `,
 });
 
+const fenceByRow = defineMigration({
+  id: 'rookery-events-0008-fence-by-row',
+  up: `
+-- Nearly every transaction that publishes appends one row.
+SELECT rookery_fence_inserts_by_row('rookery_event');
+`,
+});
+
 /** What every shard needs of this library: to be given to `ShardingModule` among the site's migrations. */
 export const eventsSchema: readonly Migration[] = [
   log,
@@ -316,4 +324,5 @@ export const eventsSchema: readonly Migration[] = [
   incarnation,
   presence,
   presenceBelieved,
+  fenceByRow,
 ];

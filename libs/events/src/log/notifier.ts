@@ -1,5 +1,4 @@
 import type { Shards } from '@rookery/sharding';
-import * as sql from '../groups/groups.sql.js';
 
 /** At most 50 a second for each shard, outside any transaction: inside one it would cost more than half of the commits. */
 const EVERY_MS = 20;
@@ -36,6 +35,6 @@ export class Notifier {
     this.timers.delete(shard);
     this.toldAt.set(shard, performance.now());
     // A shard that does not answer is told of by whoever needs it.
-    this.shards.queryShard(shard, sql.notify(this.replicaId)).catch(() => undefined);
+    this.shards.notify(shard, CHANNEL, this.replicaId).catch(() => undefined);
   }
 }

@@ -24,7 +24,7 @@ export interface ShardWatcherOptions {
   readonly onNotification: (channel: string, payload: string) => void;
 }
 
-export type WatchQuery = <R extends object>(text: string, values?: unknown[]) => Promise<R[]>;
+export type WatchQuery = <R extends object>(text: string, values?: unknown[], name?: string) => Promise<R[]>;
 
 const MAP_CHANNEL = 'rookery_map';
 
@@ -90,6 +90,19 @@ export class ShardWatcher {
     const { client } = this;
     if (!client || this.trouble) return;
     this.hear(this.queryOn(client)).catch(() => this.loop.wake());
+  }
+
+  /**
+   * Notifies over the connection that hears, so that the server wakes no second one for it. What is told is never on disk:
+   * nothing is flushed for it. Rejects while there is no such connection.
+   */
+  async notify(channel: string, payload: string): Promise<void> {
+    if (!this.client) throw this.trouble ?? new Error('its connection is being made anew');
+    await this.queryOn(this.client)(
+      `SELECT set_config('synchronous_commit', 'off', true), pg_notify($1, $2)`,
+      [channel, payload],
+      'rookery.notify',
+    );
   }
 
   async stop(): Promise<void> {
@@ -188,8 +201,8 @@ export class ShardWatcher {
   }
 
   private queryOn(client: pg.Client): WatchQuery {
-    return async <R extends object>(text: string, values: unknown[] = []) => {
-      const { rows } = await inTime(client.query<R>(text, values), ANSWER_LIMIT_MS);
+    return async <R extends object>(text: string, values: unknown[] = [], name?: string) => {
+      const { rows } = await inTime(client.query<R>({ text, values, name }), ANSWER_LIMIT_MS);
       return rows;
     };
   }
@@ -198,6 +211,8 @@ export class ShardWatcher {
     const client = new pg.Client({
       connectionString: this.options.url,
       keepAlive: true,
+      // A notification need not wait until a look has been answered.
+      pipeline: true,
       application_name: `${this.options.applicationName}-watch`,
     });
     client.on('notification', ({ channel, payload }) => {

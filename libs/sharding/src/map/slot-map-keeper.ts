@@ -100,6 +100,11 @@ export class SlotMapKeeper {
     };
   }
 
+  /** As `Shards.notify`. */
+  async notify(shard: string, channel: string, payload: string): Promise<void> {
+    await this.watchers.get(shard)?.notify(channel, payload);
+  }
+
   /** What a listener throws says nothing of the shard, nor of the others who listen. */
   private tell(shard: string, channel: string, payload: string): void {
     for (const listener of this.listeners.get(channel) ?? []) {

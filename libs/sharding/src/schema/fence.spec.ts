@@ -1,6 +1,7 @@
 import { testDatabases } from '@rookery/devstack/testing';
 import type pg from 'pg';
 import { Deadline, newId, noopMeter, runInContext, slotOfId, type Id, type Labels } from '@rookery/kernel';
+import { defineMigration } from '../migrations/migration.js';
 import type { Shards } from '../shards.js';
 import { testShards, type TestShards } from '../testing/test-shards.js';
 import { endSoon, STEADY } from '../testing/time.js';
@@ -26,6 +27,14 @@ const STALE = {
 const DEAF = `CREATE OR REPLACE FUNCTION rookery_slot_changed() RETURNS trigger LANGUAGE plpgsql AS
   $$ BEGIN UPDATE rookery_slot_version SET version = version + 1; RETURN NULL; END $$`;
 
+/** A table whose inserts are fenced one row at a time. */
+const lines = defineMigration({
+  id: 'line-0001',
+  up: `CREATE TABLE line (id uuid PRIMARY KEY, name text NOT NULL);
+       SELECT rookery_shard_table('line', 'rookery_slot_of(id)', 'id');
+       SELECT rookery_fence_inserts_by_row('line');`,
+});
+
 /** Slots of the first shard, one per test. */
 let nextSlot = 100;
 const freshSlot = () => (nextSlot += 1);
@@ -35,7 +44,12 @@ let source: pg.Client;
 let target: pg.Client;
 
 beforeAll(async () => {
-  cluster = await testShards({ databases: testDatabases, migrations: [things], entities: [Thing], ...STALE });
+  cluster = await testShards({
+    databases: testDatabases,
+    migrations: [things, lines],
+    entities: [Thing],
+    ...STALE,
+  });
   [source, target] = await Promise.all([cluster.client(0), cluster.client(1)]);
   // The stale routers of these tests are not told either.
   for (const client of [source, target]) await client.query(DEAF);
@@ -330,6 +344,51 @@ describe('the triggers', () => {
       writer.query('INSERT INTO thing (id, name) VALUES ($1, $2)', [newId(slot), 'late']),
     ).rejects.toMatchObject({ code: '40001' });
     await writer.query('ROLLBACK');
+  });
+});
+
+describe('the trigger of one row', () => {
+  const INSERT = 'INSERT INTO line (id, name) SELECT id, $2 FROM unnest($1::uuid[]) id';
+
+  it('refuses rows of another slot than the transaction is on, wherever they stand', async () => {
+    const [slot, other] = [freshSlot(), freshSlot()];
+    const insertAll = (...ids: Id[]) =>
+      cluster.shards.transaction(newId(slot), async (tx) => tx.send({ text: INSERT, values: [ids, 'x'] }));
+    await expect(insertAll(newId(slot), newId(slot), newId(other))).rejects.toMatchObject({
+      code: 'RK_SHARDING_FOREIGN_SLOT',
+    });
+    const { rows } = await source.query('SELECT FROM line WHERE shard_slot = ANY($1)', [[slot, other]]);
+    expect(rows).toHaveLength(0);
+    await insertAll(newId(slot), newId(slot));
+  });
+
+  it.each(['read committed', 'repeatable read'])(
+    'holds the slots of a writer from beside the library, and refuses closed ones, under %s',
+    async (isolation) => {
+      const [slot, other] = [freshSlot(), freshSlot()];
+      const writer = await cluster.client(0);
+      await writer.query(`BEGIN ISOLATION LEVEL ${isolation}`);
+      await writer.query(INSERT, [[newId(other), newId(slot)], 'raw']);
+      let closed = false;
+      const closing = close(slot).then(() => (closed = true));
+      await pause(50);
+      expect(closed).toBe(false);
+      await writer.query('COMMIT');
+      await closing;
+      const late = writer.query(INSERT, [[newId(other), newId(slot)], 'late']);
+      await expect(late).rejects.toMatchObject({ code: 'RK001' });
+    },
+  );
+
+  it('lets who moves a slot write it where it is not open', async () => {
+    const slot = freshSlot();
+    await close(slot);
+    const mover = await cluster.client(0);
+    await mover.query('BEGIN');
+    await mover.query(`SET LOCAL rookery.slot = 'mover'`);
+    const { rowCount } = await mover.query(INSERT, [[newId(slot)], 'moved']);
+    expect(rowCount).toBe(1);
+    await mover.query('ROLLBACK');
   });
 });
 

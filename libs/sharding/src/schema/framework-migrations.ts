@@ -213,5 +213,45 @@ CREATE TABLE rookery_global (
 `,
 });
 
+const fenceByRow = defineMigration({
+  id: 'rookery-0005-fence-by-row',
+  up: `
+-- The fence of a table that is given one row at a time: collecting a statement's rows costs more than a look at the one.
+CREATE FUNCTION rookery_fence_row() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+  v_guarded text := current_setting('rookery.slot', true);
+  v_state text;
+BEGIN
+  IF NEW.shard_slot::text = v_guarded OR v_guarded = 'mover' THEN
+    RETURN NULL;
+  ELSIF v_guarded <> '' THEN
+    RAISE EXCEPTION 'a row of slot % in a transaction on slot %', NEW.shard_slot, v_guarded
+      USING ERRCODE = '${SQLSTATE_FOREIGN_SLOT}';
+  END IF;
+  SELECT state INTO v_state FROM rookery_slot WHERE slot = NEW.shard_slot FOR SHARE;
+  PERFORM pg_advisory_xact_lock_shared(${SLOT_LOCK_SPACE}, NEW.shard_slot);
+  IF v_state IS DISTINCT FROM 'open' THEN
+    RAISE EXCEPTION 'slot % is not open here', NEW.shard_slot USING ERRCODE = '${SQLSTATE_STALE_ROUTE}';
+  END IF;
+  RETURN NULL;
+END $$;
+
+-- From here on, inserts into a sharded table are fenced row by row.
+CREATE FUNCTION rookery_fence_inserts_by_row(p_table regclass) RETURNS void
+LANGUAGE plpgsql AS $$
+BEGIN
+  EXECUTE format('DROP TRIGGER rookery_fence_insert ON %s', p_table);
+  EXECUTE format('CREATE TRIGGER rookery_fence_insert AFTER INSERT ON %s
+    FOR EACH ROW EXECUTE FUNCTION rookery_fence_row()', p_table);
+END $$;
+`,
+});
+
 /** What every shard needs before the site's own tables. */
-export const frameworkMigrations: readonly Migration[] = [slots, directory, global, globalMigration];
+export const frameworkMigrations: readonly Migration[] = [
+  slots,
+  directory,
+  global,
+  globalMigration,
+  fenceByRow,
+];

@@ -41,6 +41,8 @@ export class ShardTransaction {
   private readonly afterCommitHooks: (() => void)[] = [];
   private firstFailure: unknown;
   private over = false;
+  /** For the outbox: what it keeps of this transaction until its end. */
+  outgoing: unknown;
 
   constructor(
     readonly slot: number,
@@ -132,9 +134,18 @@ export class ShardTransaction {
     this.afterCommitHooks.push(hook);
   }
 
-  /** For the library: what to do around COMMIT. */
-  async runBeforeCommit(): Promise<void> {
-    for (const hook of this.beforeCommitHooks) await hook();
+  /** For the library: what to do around COMMIT. A promise only where there is something to wait for. */
+  runBeforeCommit(): Promise<void> | undefined {
+    for (let at = 0; at < this.beforeCommitHooks.length; at++) {
+      const waiting = this.beforeCommitHooks[at]!();
+      if (waiting) return this.waitBeforeCommit(waiting, at + 1);
+    }
+    return undefined;
+  }
+
+  private async waitBeforeCommit(waiting: Promise<void>, from: number): Promise<void> {
+    await waiting;
+    for (let at = from; at < this.beforeCommitHooks.length; at++) await this.beforeCommitHooks[at]!();
   }
 
   /** For the library: no more statements from here on; answers may still be on their way. */

@@ -219,7 +219,8 @@ export class TransactionRunner {
         connection,
         runInTransaction(tx, async () => work(tx)),
       );
-      await this.untilCut(connection, tx.runBeforeCommit());
+      const waiting = tx.runBeforeCommit();
+      if (waiting) await this.untilCut(connection, waiting);
     } catch (error) {
       await this.rollback(connection, tx);
       // When BEGIN or the guard failed, whatever the work met and threw came of that.
