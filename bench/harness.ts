@@ -6,7 +6,7 @@ export interface Measure {
   readonly measure: string;
   readonly ours: number;
   readonly baseline: number;
-  /** ours / baseline */
+  /** ours / baseline; where both took turns, the median of what this was in each turn */
   readonly ratio: number;
   readonly unit: string;
   readonly higherIsBetter: boolean;
@@ -51,33 +51,42 @@ export class Report {
     baseline: number,
     unit: string,
     higherIsBetter: boolean,
+    ratio = ours / baseline,
   ): void {
-    const row = { scenario, measure, ours, baseline, ratio: ours / baseline, unit, higherIsBetter };
+    const row = { scenario, measure, ours, baseline, ratio, unit, higherIsBetter };
     this.measures.push(row);
     this.print(rowOf(row));
   }
 
   /**
    * Runs both sides by turns, after a round each that does not count, and adds the medians: throughput, CPU per operation
-   * of the side's own process, and of PostgreSQL where it is known. Taking turns makes a noisy neighbour hit both alike.
+   * of the side's own process, and of PostgreSQL where it is known. Taking turns makes a noisy neighbour hit both alike, and
+   * the ratio is the median of the turns' own ones: what changes from turn to turn does not tell on it.
    */
-  async compare(scenario: string, label: string, ours: Side, baseline: Side): Promise<void> {
+  async compare(scenario: string, label: string, ours: Side, baseline: Side, turns = ROUNDS): Promise<void> {
     await ours();
     await baseline();
     const rounds: { ours: Round[]; baseline: Round[] } = { ours: [], baseline: [] };
-    for (let round = 0; round < ROUNDS; round++) {
+    for (let round = 0; round < turns; round++) {
       const first = round % 2 === 0;
       for (const side of first ? (['ours', 'baseline'] as const) : (['baseline', 'ours'] as const)) {
         rounds[side].push(await (side === 'ours' ? ours() : baseline()));
       }
     }
-    const both = (of: (round: Round) => number) =>
-      [median(rounds.ours.map(of)), median(rounds.baseline.map(of))] as const;
-    this.add(scenario, `${label}: throughput`, ...both((r) => r.operations / r.seconds), '1/s', true);
-    this.add(scenario, `${label}: CPU of Node`, ...both((r) => r.cpuMs / r.operations), 'ms/op', false);
+    const row = (
+      measure: string,
+      of: (round: Round) => number,
+      unit: string,
+      higherIsBetter: boolean,
+    ): void => {
+      const [mine, theirs] = [rounds.ours.map(of), rounds.baseline.map(of)];
+      const ratio = median(mine.map((value, turn) => value / theirs[turn]!));
+      this.add(scenario, `${label}: ${measure}`, median(mine), median(theirs), unit, higherIsBetter, ratio);
+    };
+    row('throughput', (r) => r.operations / r.seconds, '1/s', true);
+    row('CPU of Node', (r) => r.cpuMs / r.operations, 'ms/op', false);
     if (rounds.ours[0]?.postgresMs !== undefined) {
-      const postgres = both((r) => (r.postgresMs ?? 0) / r.operations);
-      this.add(scenario, `${label}: CPU of PostgreSQL`, ...postgres, 'ms/op', false);
+      row('CPU of PostgreSQL', (r) => (r.postgresMs ?? 0) / r.operations, 'ms/op', false);
     }
   }
 
