@@ -1,7 +1,8 @@
 import type { StoredEvent } from '../definition/stored-event.js';
 import type { LogSource } from '../groups/group-reader.js';
 import type { GroupSinkLike } from '../groups/shard-groups.js';
-import type { EventJob, HandlerRunner } from './handler-runner.js';
+import type { EventJob } from './event-job.js';
+import type { HandlerRunner } from './handler-runner.js';
 import { keyOf, type Parking } from './parking.js';
 import { KeyScheduler } from './key-scheduler.js';
 

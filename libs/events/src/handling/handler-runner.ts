@@ -1,63 +1,25 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import { Deadline, runInContext, type Counter, type Histogram, type Meter } from '@rookery/kernel';
-import { atSlot, slotOf, type ShardKey, type Shards, type ShardTransaction } from '@rookery/sharding';
-import type { EventRegistry } from '../definition/event-registry.js';
-import type { ReceivedEvent, StoredEvent } from '../definition/stored-event.js';
+import type { Counter } from '@rookery/kernel';
+import { slotOf } from '@rookery/sharding';
+import type { StoredEvent } from '../definition/stored-event.js';
 import { eventsErrors } from '../events.errors.js';
 import type { LogSource } from '../groups/group-reader.js';
 import { SQLSTATE_CRASHED } from '../log/log.schema.js';
-import { runInDelivery, type Delivery } from './delivery.js';
-import type { Group, Handler } from './handler.js';
-import * as sql from './handling.sql.js';
+import { Effects, type EffectsOptions, type Prepared } from './effects.js';
+import type { EventJob, Outcome } from './event-job.js';
 import { ParkedRetries } from './parked-retries.js';
 import { keyOf, type Parking } from './parking.js';
 import { isOutage, type RetryPolicy } from './retry-policy.js';
 import { Suspects } from './suspects.js';
-import type { Job } from './key-scheduler.js';
 
-/** What became of an event: `left` if it was not dealt with and will come again. */
-export type Outcome = 'applied' | 'parked' | 'left';
-
-export interface EventJob extends Job {
-  readonly event: StoredEvent;
-  /** The key has parked events, and their time has come. */
-  readonly retry: boolean;
-  /** It may have ended a process before. */
-  readonly suspect: boolean;
-  /** The log it was read from just now; undefined where it comes from elsewhere. */
-  readonly from?: LogSource;
-  readonly done: (outcome: Outcome) => void;
-}
-
-export interface HandlerRunnerOptions {
-  readonly shards: Shards;
-  readonly registry: EventRegistry;
-  readonly group: Group;
+export interface HandlerRunnerOptions extends EffectsOptions {
   readonly parking: Parking;
   readonly retries: RetryPolicy;
-  readonly meter: Meter;
-  /** Events that a handler published and that somebody may wait for, as text; called before its COMMIT. */
-  readonly awaitsOf: (tx: ShardTransaction) => string | undefined;
-  /** Told when an event is applied here, once committed. */
-  readonly onApplied: (event: StoredEvent, tx: ShardTransaction) => void;
   readonly onFailure: (event: StoredEvent, failure: unknown, parked: boolean) => void;
-  /** For the proof that it is needed; nothing else turns it off. */
-  readonly inbox?: boolean;
 }
-
-/** An event in the form its handler takes, and where its effect is. */
-interface Prepared {
-  readonly job: EventJob;
-  readonly handler: Handler;
-  readonly received: ReceivedEvent;
-  readonly at: ShardKey;
-}
-
-/** Thrown through a transaction whose event had been applied before. */
-class AppliedBefore extends Error {}
 
 /**
- * Applies events: effect and inbox in one commit, retries in place, then parks. Whatever happens, each job is done with
+ * Has events applied: tries again in place, then parks. Whatever happens, each job is done with
  * an outcome; `left` only once it has been told to stop.
  */
 export class HandlerRunner {
@@ -65,7 +27,7 @@ export class HandlerRunner {
   private readonly stopping = new AbortController();
   private readonly outcomes: Counter;
   private readonly retriesMade: Counter;
-  private readonly duration: Histogram;
+  private readonly effects: Effects;
   private readonly suspects: Suspects;
   private readonly parkedRetries: ParkedRetries;
 
@@ -81,11 +43,7 @@ export class HandlerRunner {
       help: 'Further tries of events, by group and reason',
       labels: ['group', 'reason'],
     });
-    this.duration = meter.histogram({
-      name: 'rookery_events_handler_seconds',
-      help: 'Time from the start of a handler to its commit',
-      labels: ['group'],
-    });
+    this.effects = new Effects(options);
     const { shards, group, parking, onFailure } = options;
     this.suspects = new Suspects(shards, group.name);
     this.parkedRetries = new ParkedRetries({
@@ -93,8 +51,8 @@ export class HandlerRunner {
       parking,
       isStopped: () => this.stopped,
       apply: (event, attempts) =>
-        this.apply(
-          this.prepare(
+        this.effects.apply(
+          this.effects.prepare(
             this.jobOf(event, () => undefined, { retry: true }),
             attempts,
           ),
@@ -145,8 +103,8 @@ export class HandlerRunner {
     for (let failures = 0, outages = 0; ;) {
       if (this.stopped) return this.finish(job, 'left');
       try {
-        const prepared = this.prepare(job, failures);
-        await this.apply(prepared);
+        const prepared = this.effects.prepare(job, failures);
+        await this.effects.apply(prepared);
         if (job.suspect) await this.suspects.clear(job.event);
         return this.finish(job, 'applied');
       } catch (error) {
@@ -175,7 +133,7 @@ export class HandlerRunner {
       for (const [shard, prepared] of now) {
         const events = prepared.map(({ job }) => job);
         try {
-          await this.applyTogether(shard, prepared);
+          await this.effects.applyTogether(shard, prepared);
           this.finishAll(events, 'applied');
         } catch {
           // Whatever it was, each of them meets it by itself, and is told of by itself.
@@ -198,7 +156,7 @@ export class HandlerRunner {
       let prepared: Prepared;
       let shard: string;
       try {
-        prepared = this.prepare(job, 0);
+        prepared = this.effects.prepare(job, 0);
         const slot = slotOf(prepared.at);
         shard = shardOfSlot.get(slot) ?? (await this.options.shards.shardOf(prepared.at));
         shardOfSlot.set(slot, shard);
@@ -222,134 +180,6 @@ export class HandlerRunner {
       else now.set(shard, [prepared]);
     }
     return { now, later };
-  }
-
-  private prepare(job: EventJob, attempt: number): Prepared {
-    const { event } = job;
-    const { registry, group } = this.options;
-    const handler = group.handlerOf(event.type);
-    if (!handler) {
-      const known = registry.find(event.type) !== undefined;
-      throw eventsErrors.create(known ? 'NO_HANDLER' : 'UNKNOWN_TYPE', {
-        data: { type: event.type, group: group.name },
-      });
-    }
-    const received = receive(event, handler, attempt);
-    return { job, handler, received, at: handler.at?.(received.data) ?? atSlot(event.slot) };
-  }
-
-  private async apply({ job, handler, received, at }: Prepared): Promise<void> {
-    const { shards, group, inbox = true } = this.options;
-    const { event } = job;
-    const delivery: Delivery = { group: group.name, event };
-    const slot = slotOf(at);
-    const since = performance.now();
-    const deadline = Deadline.after(handler.timeoutMs);
-    try {
-      await runInContext({ requestId: event.id, deadline }, () =>
-        runInDelivery(delivery, () =>
-          shards.transaction(
-            at,
-            async (tx) => {
-              this.leaveToLater(tx, job);
-              const entered = inbox ? tx.execute(sql.enter(event.id, group.name, slot)) : undefined;
-              entered?.catch(() => undefined);
-              try {
-                await this.invoke(handler, received, tx, delivery);
-              } catch (error) {
-                await entered;
-                throw error;
-              }
-              const awaits = this.options.awaitsOf(tx);
-              if (awaits !== undefined) tx.send(sql.setAwaits(event.id, group.name, awaits));
-              tx.afterCommit(() => this.options.onApplied(event, tx));
-            },
-            { deadline },
-          ),
-        ),
-      );
-    } catch (error) {
-      if (!isSecondTime(error)) throw error;
-    } finally {
-      this.duration.observe((performance.now() - since) / 1000, { group: group.name });
-    }
-  }
-
-  private async applyTogether(shard: string, prepared: readonly Prepared[]): Promise<void> {
-    const { shards, group, inbox = true } = this.options;
-    const [{ handler, job }] = prepared as readonly [Prepared, ...Prepared[]];
-    const delivery: Delivery = { group: group.name, event: job.event };
-    const deadline = Deadline.after(handler.timeoutMs);
-    const since = performance.now();
-    try {
-      await runInContext({ requestId: job.event.id, deadline }, () =>
-        runInDelivery(delivery, () =>
-          shards.transactionAt(
-            shard,
-            async (tx) => {
-              this.leaveToLater(tx, job);
-              let fresh = prepared;
-              if (inbox) {
-                const ids = prepared.map(({ received }) => received.id);
-                const slots = prepared.map(({ at }) => slotOf(at));
-                const rows = await tx.query<{ id: string }>(sql.enterMany(ids, group.name, slots));
-                if (rows.length < prepared.length) {
-                  const entered = new Set(rows.map(({ id }) => id));
-                  // One that comes twice in a batch has entered once.
-                  fresh = prepared.filter(({ received }) => entered.delete(received.id));
-                }
-              }
-              if (fresh.length === 0) throw new AppliedBefore();
-              await this.invoke(
-                handler,
-                fresh.map(({ received }) => received),
-                tx,
-                delivery,
-              );
-              tx.afterCommit(() => {
-                for (const { job: applied } of fresh) this.options.onApplied(applied.event, tx);
-              });
-            },
-            { deadline },
-          ),
-        ),
-      );
-    } catch (error) {
-      if (!(error instanceof AppliedBefore)) throw error;
-    } finally {
-      this.duration.observe((performance.now() - since) / 1000, { group: group.name });
-    }
-  }
-
-  private async invoke(
-    handler: Handler,
-    events: ReceivedEvent | readonly ReceivedEvent[],
-    tx: ShardTransaction,
-    delivery: Delivery,
-  ): Promise<void> {
-    const given = handler.batch && !Array.isArray(events) ? [events as ReceivedEvent] : events;
-    try {
-      await handler.invoke(given, tx);
-    } catch (error) {
-      // Filters of the application show the world something else; here it is the cause that counts.
-      if (delivery.thrown) throw delivery.thrown.error;
-      if (error instanceof Error) throw error;
-      // The handler was never reached: what Nest makes of a guard's or a pipe's refusal is no error.
-      throw eventsErrors.create('HANDLER_REFUSED', {
-        data: { type: handler.definition.type, group: handler.group },
-        cause: error,
-      });
-    }
-  }
-
-  /**
-   * What a lost process leaves of a transaction is settled by the log's own order, in the log's own database: a crash that
-   * undoes the effect undoes every later cursor, too, and whoever remembers a later one is found out by the incarnation. So
-   * the disk need not be waited for, where all effects of the group are in that database. (With Kafka they wait: offsets
-   * lie elsewhere.)
-   */
-  private leaveToLater(tx: ShardTransaction, { from }: EventJob): void {
-    if (from?.shard === tx.shard && !this.options.group.routes) tx.send(sql.asyncCommit(from.incarnation));
   }
 
   /** Whether an event that may have ended the process is tried once more. */
@@ -405,24 +235,6 @@ export class HandlerRunner {
   }
 }
 
-function receive(event: StoredEvent, handler: Handler, attempt: number): ReceivedEvent {
-  let stored: unknown;
-  try {
-    stored = JSON.parse(event.payload);
-  } catch (cause) {
-    throw eventsErrors.create('UNDECODABLE', { data: { type: event.type, reason: 'it is no JSON' }, cause });
-  }
-  return {
-    id: event.id,
-    type: event.type,
-    data: handler.definition.read(stored, event.version),
-    key: event.key,
-    publishedAt: new Date(event.publishedAt),
-    attempt,
-    headers: event.headers === null ? {} : (JSON.parse(event.headers) as Record<string, string>),
-  };
-}
-
 /** Whether another try could end otherwise: what cannot be read stays so. */
 function isWorthATry(error: unknown): boolean {
   return !(['UNDECODABLE', 'UNKNOWN_VERSION', 'UNKNOWN_TYPE', 'NO_HANDLER'] as const).some((name) =>
@@ -433,15 +245,4 @@ function isWorthATry(error: unknown): boolean {
 /** The server has crashed since the event was read: what came before it may have to come again first. */
 function isFromBeforeCrash(error: unknown): boolean {
   return error instanceof Error && 'code' in error && error.code === SQLSTATE_CRASHED;
-}
-
-/** A unique violation of the inbox, whichever of its partitions it was: the event has been applied. */
-function isSecondTime(error: unknown): boolean {
-  return (
-    error instanceof Error &&
-    'code' in error &&
-    error.code === '23505' &&
-    'table' in error &&
-    String(error.table).startsWith('rookery_inbox')
-  );
 }
