@@ -176,10 +176,12 @@ describe('the directory', () => {
   it('succeeds when the answer of COMMIT was lost and the claim says that it stands', async () => {
     const id = newId(9);
     const link = links.find((one) => one.url === cluster.options.shards[0]!.url)!;
+    let told = 0;
     const value = await shards.directory.transaction(
       id,
       { claim: [{ kind: KIND, value: 'ada' }] },
       async (tx) => {
+        tx.afterCommit(() => (told += 1));
         await tx.execute(insertThing(id, 'ada'));
         link.inspectAnswers(() => {
           link.inspectAnswers(undefined);
@@ -190,6 +192,7 @@ describe('the directory', () => {
       },
     );
     expect(value).toBe('made');
+    expect(told).toBe(1);
   });
 
   it('refuses a writer that comes after its lease ran out: the claim row is what stops it', async () => {

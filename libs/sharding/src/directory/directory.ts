@@ -112,7 +112,7 @@ export class Directory {
       values.map(({ kind }) => kind),
       values.map(({ value }) => value),
     ]);
-    let made: { readonly value: T; readonly pending: Pending } | undefined;
+    let made: { readonly value: T; readonly pending: Pending; readonly tx: ShardTransaction } | undefined;
     try {
       await change.prepare?.();
       await this.shards.transaction(owner, async (tx) => {
@@ -126,7 +126,7 @@ export class Directory {
         });
         const [row] = await claimed;
         await this.onStep?.('claimed');
-        made = { value, pending: row!.pending };
+        made = { value, pending: row!.pending, tx };
       });
     } catch (failure) {
       const error =
@@ -138,6 +138,8 @@ export class Directory {
         this.resolveAll(owner, operation, change.claim, deadline),
       );
       if (outcome !== 'committed' || !shardingErrors.is(error, 'COMMIT_UNKNOWN')) throw error;
+      // Only now is it known: what waits for the commit, as what ends stale entries of caches, has not run.
+      made!.tx.runAfterCommit();
     }
     await this.onStep?.('committed');
     for (const { kind, value } of change.claim) this.hints.set(hintKey(kind, value), owner);

@@ -129,7 +129,9 @@ export class ShardTransaction {
     this.beforeCommitHooks.push(hook);
   }
 
-  /** Runs once COMMIT has been answered; must not throw. A crash before it ran must do no harm. */
+  /**
+   * Runs once COMMIT has been answered, or is known to have been made; must not throw. A crash before it ran must do no harm.
+   */
   afterCommit(hook: () => void): void {
     this.afterCommitHooks.push(hook);
   }
