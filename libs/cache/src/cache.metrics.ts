@@ -1,4 +1,4 @@
-import type { Counter, Histogram, Meter } from '@rookery/kernel';
+import type { Counter, Histogram, Meter, MetricOptions } from '@rookery/kernel';
 
 /** `bypass`: nothing cached could be trusted, so nothing was used. */
 export type ReadStatus = 'hit' | 'stale' | 'miss' | 'bypass';
@@ -19,25 +19,38 @@ export interface CacheCounts {
   driverFaults: number;
 }
 
-const NAMES: Readonly<Record<keyof CacheCounts, readonly [name: string, outcome: string]>> = {
-  localHits: ['reads', 'local_hit'],
-  sharedHits: ['reads', 'shared_hit'],
-  stale: ['reads', 'stale'],
-  misses: ['reads', 'miss'],
-  bypasses: ['reads', 'bypass'],
-  refills: ['refills', 'ok'],
-  failedRefills: ['refills', 'error'],
-  stampedesAvoided: ['stampedes', 'avoided'],
-  invalidations: ['invalidations', 'made'],
-  driverFaults: ['driver_calls', 'fault'],
-};
-const HELP: Readonly<Record<string, string>> = {
-  reads: 'Reads of the cache by outcome',
-  refills: 'Loads of entries by outcome',
-  stampedes: 'Reads that waited for the load of another one',
-  invalidations: 'Invalidations asked for here',
-  driver_calls: 'Calls to what replicas share that failed or came too late',
-};
+const NAMES: Readonly<Record<keyof CacheCounts, readonly [counter: keyof typeof COUNTERS, outcome: string]>> =
+  {
+    localHits: ['reads', 'local_hit'],
+    sharedHits: ['reads', 'shared_hit'],
+    stale: ['reads', 'stale'],
+    misses: ['reads', 'miss'],
+    bypasses: ['reads', 'bypass'],
+    refills: ['refills', 'ok'],
+    failedRefills: ['refills', 'error'],
+    stampedesAvoided: ['stampedes', 'avoided'],
+    invalidations: ['invalidations', 'made'],
+    driverFaults: ['driver_calls', 'fault'],
+  };
+const COUNTERS = {
+  reads: { name: 'rookery_cache_reads_total', help: 'Reads of the cache by outcome', labels: ['outcome'] },
+  refills: { name: 'rookery_cache_refills_total', help: 'Loads of entries by outcome', labels: ['outcome'] },
+  stampedes: {
+    name: 'rookery_cache_stampedes_total',
+    help: 'Reads that waited for the load of another one',
+    labels: ['outcome'],
+  },
+  invalidations: {
+    name: 'rookery_cache_invalidations_total',
+    help: 'Invalidations asked for here',
+    labels: ['outcome'],
+  },
+  driver_calls: {
+    name: 'rookery_cache_driver_calls_total',
+    help: 'Calls to what replicas share that failed or came too late',
+    labels: ['outcome'],
+  },
+} satisfies Readonly<Record<string, MetricOptions>>;
 const LATENCIES = [0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5];
 
 /** Counted in plain numbers, which cost a hit nothing, and handed to the meter when somebody looks, or each second. */
@@ -61,19 +74,23 @@ export class CacheMetrics {
   readonly invalidationSeconds: Histogram;
 
   constructor(meter: Meter) {
-    for (const [name, help] of Object.entries(HELP)) {
-      this.counters.set(
-        name,
-        meter.counter({ name: `rookery_cache_${name}_total`, help, labels: ['outcome'] }),
-      );
-    }
-    const seconds = (what: string, help: string, labels: readonly string[] = []) =>
-      meter.histogram({ name: `rookery_cache_${what}_seconds`, help, labels, buckets: LATENCIES });
-    this.loadSeconds = seconds('load', 'How long loads of entries took');
-    this.driverSeconds = seconds('driver', 'How long reads of what replicas share took');
-    this.invalidationSeconds = seconds('invalidation', 'How long invalidations took, acknowledged or not', [
-      'acknowledged',
-    ]);
+    for (const [name, options] of Object.entries(COUNTERS)) this.counters.set(name, meter.counter(options));
+    this.loadSeconds = meter.histogram({
+      name: 'rookery_cache_load_seconds',
+      help: 'How long loads of entries took',
+      buckets: LATENCIES,
+    });
+    this.driverSeconds = meter.histogram({
+      name: 'rookery_cache_driver_seconds',
+      help: 'How long reads of what replicas share took',
+      buckets: LATENCIES,
+    });
+    this.invalidationSeconds = meter.histogram({
+      name: 'rookery_cache_invalidation_seconds',
+      help: 'How long invalidations took, acknowledged or not',
+      labels: ['acknowledged'],
+      buckets: LATENCIES,
+    });
   }
 
   report(): void {

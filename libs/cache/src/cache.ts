@@ -1,4 +1,4 @@
-import { currentDeadline, type HealthProbe, type HealthReport } from '@rookery/kernel';
+import { currentDeadline, type HealthProbe, type HealthReport, type MetricOptions } from '@rookery/kernel';
 import { Bulkhead } from './bulkhead.js';
 import { cacheErrors } from './cache.errors.js';
 import { CacheMetrics, type CacheCounts, type ReadStatus } from './cache.metrics.js';
@@ -77,13 +77,19 @@ export class Cache {
     this.reporting ??= setInterval(() => this.metrics.report(), REPORT_MS);
     this.reporting.unref();
     const { meter } = this.settings;
-    const gauge = (name: string, help: string, read: () => number) =>
-      this.endGauges.push(meter.gauge({ name: `rookery_cache_${name}`, help }, () => [{ value: read() }]));
-    gauge('local_bytes', 'Bytes that entries in memory take', () => this.l1.bytes);
-    gauge('local_entries', 'Entries in memory', () => this.l1.size);
-    gauge('loads_running', 'Loads under way', () => this.bulkhead.running);
-    gauge('loads_waiting', 'Loads that wait for their turn', () => this.bulkhead.waiting);
-    gauge('in_step', 'Whether this replica hears of invalidations', () =>
+    const gauge = (options: MetricOptions, read: () => number) =>
+      this.endGauges.push(meter.gauge(options, () => [{ value: read() }]));
+    gauge(
+      { name: 'rookery_cache_local_bytes', help: 'Bytes that entries in memory take' },
+      () => this.l1.bytes,
+    );
+    gauge({ name: 'rookery_cache_local_entries', help: 'Entries in memory' }, () => this.l1.size);
+    gauge({ name: 'rookery_cache_loads_running', help: 'Loads under way' }, () => this.bulkhead.running);
+    gauge(
+      { name: 'rookery_cache_loads_waiting', help: 'Loads that wait for their turn' },
+      () => this.bulkhead.waiting,
+    );
+    gauge({ name: 'rookery_cache_in_step', help: 'Whether this replica hears of invalidations' }, () =>
       this.driver.inStep(performance.now()) ? 1 : 0,
     );
   }

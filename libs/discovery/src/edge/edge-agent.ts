@@ -67,6 +67,8 @@ export class EdgeAgent {
       help: 'Times that new upstreams were given to the balancer, by outcome',
       labels: ['balancer', 'outcome'],
     });
+    // From zero on, or what happens first is no increase of anything.
+    for (const outcome of ['ok', 'error']) this.reloads.add(0, { balancer: options.balancer.name, outcome });
     this.seconds = meter.histogram({
       name: 'rookery_edge_apply_seconds',
       help: 'From the decision to give the balancer new upstreams until it works by them',

@@ -1,5 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { testDatabases } from '@rookery/devstack/testing';
+import { noopMeter, type Meter } from '@rookery/kernel';
 import type { Shards } from '@rookery/sharding';
 import { testShards, type TestShards } from '@rookery/sharding/testing';
 import { eventsSchema } from '../log/log.schema.js';
@@ -41,6 +42,28 @@ describe('a replica', () => {
     const second = make(await cluster.another(), 'b');
     await second.start();
     expect([first.isSole, second.isSole, told]).toEqual([false, false, ['a']]);
+  });
+
+  it('measures whether it believes itself alone, for as long as it runs', async () => {
+    const readings = new Set<Parameters<Meter['gauge']>[1]>();
+    const meter: Meter = {
+      ...noopMeter,
+      gauge: ({ name }, read) => {
+        expect(name).toBe('rookery_events_sole_replica');
+        readings.add(read);
+        return () => readings.delete(read);
+      },
+    };
+    const measured = () => [...readings].flatMap((read) => [...read()]);
+    const options = { name: 'test', replicaId: 'a', holdMs: 60_000, onSole: () => undefined, meter };
+    const first = new SoleReplica(cluster.shards, options);
+    running.push(first);
+    await first.start();
+    expect(measured()).toEqual([{ value: 1, labels: { name: 'test' } }]);
+    await make(await cluster.another(), 'b').start();
+    expect(measured()).toEqual([{ value: 0, labels: { name: 'test' } }]);
+    await first.stop();
+    expect(measured()).toEqual([]);
   });
 
   it('is alone again when the other one has left, and told so before', async () => {

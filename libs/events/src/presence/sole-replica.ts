@@ -38,6 +38,7 @@ export class SoleReplica {
   private readonly holdMs: number;
   private readonly loop: BackgroundLoop;
   private endListening: (() => void) | undefined;
+  private endGauge: (() => void) | undefined;
 
   constructor(
     private readonly shards: Shards,
@@ -66,7 +67,15 @@ export class SoleReplica {
    * that are away are told later: until then this replica cannot write there either.
    */
   async start(): Promise<void> {
-    const { replicaId } = this.options;
+    const { name, replicaId, meter = noopMeter } = this.options;
+    this.endGauge ??= meter.gauge(
+      {
+        name: 'rookery_events_sole_replica',
+        help: '1 while this replica believes itself the only one, and 0 while it knows or fears that it is not',
+        labels: ['name'],
+      },
+      () => [{ value: this.isSole ? 1 : 0, labels: { name } }],
+    );
     this.endListening = this.shards.onNotification(CHANNEL, (_, payload) => {
       if (payload !== replicaId) this.loop.wake();
     });
@@ -83,6 +92,7 @@ export class SoleReplica {
     this.endListening?.();
     await this.loop.stop();
     this.validUntil = -Infinity;
+    this.endGauge?.();
     const { name, replicaId, onWarning } = this.options;
     await Promise.all(
       this.shards.shardNames.map((shard) =>

@@ -49,6 +49,8 @@ export class LeaseRegistration implements Registration {
       help: 'Registrations of this replica: made, lost, taken over by another process',
       labels: ['outcome'],
     });
+    // From zero on, or the first one that is lost is no increase of anything.
+    for (const outcome of ['made', 'lost', 'taken over']) this.counter.add(0, { outcome });
     const intervalMs = (ttlSeconds * 1_000) / 3;
     this.loop = new BackgroundLoop({
       name: 'discovery-lease',
