@@ -9,7 +9,7 @@ const CHANNEL = 'conduit_cache';
 const notify = prepared('conduit.cache.notify', 'SELECT pg_notify($1, $2)');
 /** Milliseconds that an answer is waited for: some more than an invalidation takes. */
 const WAIT_MS = 700;
-/** After a call that nobody answered, nobody is called for so long: then it is Redis that is away, and nobody caches. */
+/** After a call that nobody answered, no answer is waited for so long: then it is Redis that is away, and nobody caches. */
 const NOBODY_MS = 2_000;
 /** Of the 8,000 bytes that a notification may have. */
 const MOST_BYTES = 7_500;
@@ -45,8 +45,15 @@ export class CacheHelp implements OnModuleInit, BeforeApplicationShutdown {
 
   /** Gives whether another replica has invalidated them, everywhere but here. */
   async invalidate(tags: readonly string[]): Promise<boolean> {
-    if (this.options.caching !== 'shared' || performance.now() < this.nobodyUntil) return false;
+    if (this.options.caching !== 'shared') return false;
     const call = newId(0);
+    if (performance.now() < this.nobodyUntil) {
+      // It may have been too busy to answer: it is asked all the same, and asked for an answer again once it gives one.
+      await this.say({ from: this.options.replicaId, call, tags }).catch((error: unknown) =>
+        this.warn(error),
+      );
+      return false;
+    }
     let timer: NodeJS.Timeout | undefined;
     try {
       return await new Promise<boolean>((resolve, reject) => {
@@ -58,12 +65,16 @@ export class CacheHelp implements OnModuleInit, BeforeApplicationShutdown {
         this.say({ from: this.options.replicaId, call, tags }).catch(reject);
       });
     } catch (error) {
-      this.options.onWarning('no replica could be asked to invalidate in this one’s place', error);
+      this.warn(error);
       return false;
     } finally {
       clearTimeout(timer);
       this.waiting.delete(call);
     }
+  }
+
+  private warn(error: unknown): void {
+    this.options.onWarning('no replica could be asked to invalidate in this one’s place', error);
   }
 
   private heard(payload: string): void {
@@ -72,7 +83,9 @@ export class CacheHelp implements OnModuleInit, BeforeApplicationShutdown {
     const call = JSON.parse(payload) as Call;
     if (call.from === this.options.replicaId) return;
     if ('to' in call) {
-      if (call.to === this.options.replicaId) this.waiting.get(call.call)?.();
+      if (call.to !== this.options.replicaId) return;
+      this.nobodyUntil = -Infinity;
+      this.waiting.get(call.call)?.();
       return;
     }
     this.help(call.from, call.call, call.tags).catch((error: unknown) =>
