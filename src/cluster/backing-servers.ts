@@ -7,6 +7,7 @@ import {
   startKafka,
   startRedis,
   type Etcd,
+  type Keepable,
   type KafkaCluster,
   type Redis,
 } from '@rookery/devstack/servers';
@@ -20,6 +21,8 @@ export interface BackingServers {
   readonly etcd: Etcd;
   readonly kafka: KafkaCluster | undefined;
   readonly redis: Redis | undefined;
+  /** Those that this process keeps running, by name. */
+  readonly keepable: Readonly<Record<string, Keepable>>;
   /** What each replica is told of them. */
   readonly environment: Readonly<Record<string, string>>;
   stop(): Promise<void>;
@@ -56,6 +59,7 @@ export async function startBackingServers(options: BackingOptions): Promise<Back
     etcd,
     kafka,
     redis,
+    keepable: { etcd, ...(kafka && { kafka: kafka.keepable(0) }), ...(redis && { redis }) },
     environment: {
       SHARD_URLS: shardUrls.join(','),
       ETCD_ENDPOINTS: etcd.endpoint,

@@ -13,6 +13,7 @@ import {
   type Registry,
   type TemplateValues,
 } from '@rookery/discovery';
+import type { Meter } from '@rookery/kernel';
 
 /** A load balancer and the agent that keeps it in step with the registry. */
 export interface Front {
@@ -37,6 +38,7 @@ export interface FrontOptions {
   /** Who takes traffic when it starts. */
   readonly instances: readonly Instance[];
   readonly onEvent: (line: string) => void;
+  readonly meter: Meter;
 }
 
 /** One machine has one address: limits per address would be limits of the site. */
@@ -57,6 +59,8 @@ export async function startNginxFront(options: FrontOptions): Promise<Front> {
         WORKERS: '2',
         // A replica answers by its deadline, and is to be heard.
         READ_TIMEOUT: `${options.deadlineMs + 1_000}ms`,
+        // One that dies with a request that has waited as long leaves it to another.
+        RETRY_TIMEOUT: `${options.deadlineMs + 3_000}ms`,
         ACCESS_LOG: join(options.logs, 'nginx-access.log'),
       } satisfies TemplateValues),
       // Whoever listens on the port that stands in the template is none of ours.
@@ -79,8 +83,12 @@ export async function startHaproxyFront(options: FrontOptions): Promise<Front> {
   return frontOf(proxy, new HaproxyBalancer({ service: options.service, socket }), options);
 }
 
-function frontOf(proxy: Proxy, balancer: Balancer, { registry, service, onEvent }: FrontOptions): Front {
-  const agent = new EdgeAgent({ registry, service, balancer, onEvent });
+function frontOf(
+  proxy: Proxy,
+  balancer: Balancer,
+  { registry, service, onEvent, meter }: FrontOptions,
+): Front {
+  const agent = new EdgeAgent({ registry, service, balancer, onEvent, meter });
   agent.start();
   return {
     name: balancer.name,
@@ -89,7 +97,7 @@ function frontOf(proxy: Proxy, balancer: Balancer, { registry, service, onEvent 
     stop: async ({ hurry = false } = {}) => {
       // First, or it would tell a balancer that ends of replicas that end.
       await agent.stop();
-      if (!hurry) await proxy.drain();
+      if (!hurry && proxy.runs) await proxy.drain();
       await proxy.close();
     },
   };

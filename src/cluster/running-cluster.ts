@@ -1,10 +1,17 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { Guard, ReplicaSet, type Proxy, type ReplicaStatus } from '@rookery/devstack/servers';
+import {
+  Guard,
+  Keeper,
+  ReplicaSet,
+  type Keepable,
+  type Proxy,
+  type ReplicaStatus,
+} from '@rookery/devstack/servers';
 import { EtcdRegistry } from '@rookery/discovery';
 import { ensureTopics } from '@rookery/events';
 import { Migrator } from '@rookery/sharding';
-import { createLogger } from '@rookery/observability';
+import { createLogger, PrometheusMeter } from '@rookery/observability';
 import { events, kafkaOf, shardingOptions } from '../app.module.js';
 import { loadConfig } from '../config/index.js';
 import { migrations } from '../schema.js';
@@ -13,6 +20,7 @@ import type { ClusterOptions } from './cluster.options.js';
 import { startHaproxyFront, startNginxFront, type Front } from './front.js';
 import { Presence } from './presence.js';
 import { RequestRates } from './request-rates.js';
+import { ScrapeTargets, serveMetrics } from './scrape-targets.js';
 
 export interface ClusterSurroundings {
   readonly options: ClusterOptions;
@@ -67,6 +75,8 @@ export class RunningCluster {
   private presence: Presence | undefined;
   private servers: BackingServers | undefined;
   private fronts: readonly Front[] = [];
+  /** Of servers and balancers, by their names. */
+  private readonly keepers = new Map<string, Keeper>();
   private starting: Promise<void> = Promise.resolve();
   private readonly listeners = new Set<(line: string) => void>();
   private hurried = false;
@@ -107,16 +117,19 @@ export class RunningCluster {
     this.undo.push(() => servers.stop());
     for (const { component, address, note } of this.serversStatus()) say(lineOf(component, address, note));
     this.goOn();
+    for (const [name, server] of Object.entries(servers.keepable)) this.keep(name, server);
     await this.prepareSchema(servers);
     this.goOn();
 
-    const registry = new EtcdRegistry({ endpoints: [servers.etcd.endpoint] });
+    const meter = new PrometheusMeter();
+    const registry = new EtcdRegistry({ endpoints: [servers.etcd.endpoint], meter });
     const presence = new Presence(registry, SERVICE);
     this.presence = presence;
     this.undo.push(async () => {
       presence.stop();
       await registry.close();
     });
+    const metrics = await this.beWatched(meter, registry);
     const guard = await Guard.over(join(folder, 'run'));
     this.undo.push(() => guard.release());
     const replicas = this.replicaSet(presence, guard, logs);
@@ -134,6 +147,7 @@ export class RunningCluster {
       logs,
       instances: presence.instances.filter(({ state }) => state === 'up'),
       onEvent: () => presence.changed(),
+      meter,
     };
     this.fronts = [await this.add(startNginxFront({ ...front, port: options.port }))];
     if (options.haproxy) {
@@ -145,6 +159,35 @@ export class RunningCluster {
     const limit = AbortSignal.timeout(30_000);
     await Promise.all(replicas.status.map(({ id }) => presence.whenServing(id, limit)));
     for (const { name, proxy } of this.fronts) say(lineOf(name, proxy.url, 'by deploy/' + name));
+    say(
+      lineOf(
+        'metrics',
+        `http://${metrics}/metrics`,
+        'of the edge agents; all by deploy/prometheus/cluster.yml',
+      ),
+    );
+  }
+
+  /** Has a Prometheus find the replicas, as the registry knows them, and what is measured here; gives the address of that. */
+  private async beWatched(meter: PrometheusMeter, registry: EtcdRegistry): Promise<string> {
+    const { folder, say } = this.surroundings;
+    const targets = await ScrapeTargets.in(join(folder, 'prometheus'), (error) =>
+      say(`Prometheus is not told who is here: ${String(error)}`),
+    );
+    const server = await serveMetrics(meter);
+    this.undo.push(() => server.close());
+    await targets.tell('edge', [server.address]);
+    const watch = registry.watch(SERVICE, ({ instances }) => {
+      void targets.tell(
+        'replicas',
+        instances.flatMap(({ opsAddress }) => opsAddress ?? []),
+      );
+    });
+    this.undo.push(async () => {
+      watch.stop();
+      await Promise.all([targets.tell('replicas', []), targets.tell('edge', [])]);
+    });
+    return server.address;
   }
 
   async status(): Promise<ComponentStatus[]> {
@@ -181,8 +224,20 @@ export class RunningCluster {
     return this.stopped;
   }
 
+  /** One that dies by itself comes back by itself. */
+  private keep(name: string, server: Keepable): void {
+    this.keepers.set(name, new Keeper({ name, server, onEvent: (line) => this.tell(line) }));
+  }
+
+  private tell(line: string): void {
+    this.surroundings.say(line);
+    for (const listener of this.listeners) listener(line);
+  }
+
   private async takeDown(): Promise<void> {
     const failures: unknown[] = [];
+    // From here on, nothing that ends is started again.
+    await Promise.all([...this.keepers.values()].map((keeper) => keeper.stop()));
     // What is just being started comes to its end first, or nobody would stop it; replicas need not be waited for.
     const started = Promise.allSettled([this.starting]);
     const { replicas } = this;
@@ -202,6 +257,8 @@ export class RunningCluster {
   private async add(starting: Promise<Front>): Promise<Front> {
     const front = await starting;
     this.undo.push((hurry) => front.stop({ hurry }));
+    this.goOn();
+    this.keep(front.name, front.proxy);
     return front;
   }
 
@@ -225,7 +282,7 @@ export class RunningCluster {
   }
 
   private replicaSet(presence: Presence, guard: Guard, logs: string): ReplicaSet {
-    const { root, environment, say } = this.surroundings;
+    const { root, environment } = this.surroundings;
     const { JWT_SECRET: _, PORT: __, ...given } = environment;
     return new ReplicaSet({
       command: [
@@ -253,10 +310,7 @@ export class RunningCluster {
       logs,
       guard,
       whenServing: (id, signal) => presence.whenServing(id, signal),
-      onEvent: (line) => {
-        say(line);
-        for (const listener of this.listeners) listener(line);
-      },
+      onEvent: (line) => this.tell(line),
     });
   }
 
@@ -292,10 +346,9 @@ export class RunningCluster {
         component: name,
         address: proxy.url,
         pid: proxy.runs ? proxy.pid : undefined,
-        state: !proxy.runs ? 'down' : inStep ? 'up' : 'behind',
-        uptimeMs: performance.now() - this.startedAt,
+        ...this.kept(name, proxy.runs, note ?? has),
+        ...(proxy.runs && !inStep && { state: 'behind' }),
         requestsPerSecond: undefined,
-        note: note ?? has,
       };
     });
   }
@@ -310,7 +363,6 @@ export class RunningCluster {
     note,
   }: ReplicaStatus): Promise<ComponentStatus> {
     const instance = this.presence?.instance(id);
-    const ended = crashes === 0 ? '' : `ended by itself: ${crashes} ×`;
     return {
       component: name,
       address: instance?.address ?? '',
@@ -319,8 +371,23 @@ export class RunningCluster {
       uptimeMs: pid === undefined ? undefined : uptimeMs,
       requestsPerSecond: await this.rates.of(id, instance?.opsAddress, uptimeMs),
       note:
-        [note, ended].filter(Boolean).join('; ') ||
+        notes(note, endedByItself(crashes)) ||
         (instance?.opsAddress ? `operations ${instance.opsAddress}` : ''),
+    };
+  }
+
+  /** What there is to say of a server that is kept running; `note` where all is well. */
+  private kept(
+    name: string,
+    runs: boolean,
+    note: string,
+  ): Pick<ComponentStatus, 'state' | 'uptimeMs' | 'note'> {
+    const { state = 'up', uptimeMs = 0, deaths = 0, note: why } = this.keepers.get(name)?.status ?? {};
+    return {
+      // Ended by whoever tries what becomes of it then.
+      state: state === 'up' && !runs ? 'down' : state,
+      uptimeMs: runs ? uptimeMs : undefined,
+      note: notes(why ?? note, endedByItself(deaths)),
     };
   }
 
@@ -336,21 +403,32 @@ export class RunningCluster {
       component,
       address,
       pid,
-      state: pid === undefined ? 'down' : 'up',
-      uptimeMs: performance.now() - this.startedAt,
+      ...this.kept(component, pid !== undefined, note),
       requestsPerSecond: undefined,
-      note,
     });
     const { postgres, etcd, kafka, redis } = servers;
     const { shards } = this.surroundings.options;
     return [
       // A process that others may have started; it is looked after by whoever uses it.
-      { ...row('postgresql', new URL(postgres.adminUrl).host, undefined, `${shards} shards`), state: 'up' },
+      {
+        ...row('postgresql', new URL(postgres.adminUrl).host, undefined, `${shards} shards`),
+        state: 'up',
+        uptimeMs: performance.now() - this.startedAt,
+      },
       row('etcd', etcd.endpoint, etcd.pid),
       ...(kafka ? [row('kafka', kafka.brokers.join(','), kafka.pids[0])] : []),
       ...(redis ? [row('redis', new URL(redis.url).host, redis.pid)] : []),
     ];
   }
+}
+
+/** What there is to say of a component, where there is anything. */
+function notes(...all: readonly (string | undefined)[]): string {
+  return all.filter(Boolean).join('; ');
+}
+
+function endedByItself(times: number): string {
+  return times === 0 ? '' : `ended by itself: ${times} ×`;
 }
 
 function addressOf(presence: Presence, id: string): string {

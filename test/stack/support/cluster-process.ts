@@ -20,6 +20,7 @@ export interface Component {
   readonly address: string;
   readonly pid?: number;
   readonly state: string;
+  readonly note: string;
 }
 
 /** `npm run cluster` as a process, with data and temporary files in a folder of its own, by which its processes are known. */
@@ -95,6 +96,11 @@ export class ClusterProcess {
   databases(shards: number): Promise<EmbeddedServer> {
     const databases = embeddedDatabaseNames(shards, 'conduit');
     return holdEmbeddedPostgres({ dataDir: join(this.data, 'cluster'), databases });
+  }
+
+  /** Where it keeps data, and writes who is there. */
+  get folderOfData(): string {
+    return join(this.data, 'cluster');
   }
 
   signal(name: NodeJS.Signals): void {

@@ -3,6 +3,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { devstackErrors } from '../devstack.errors.js';
+import type { Keepable } from '../servers/keepable.js';
 import type { Guard } from './guard.js';
 import { JavaProcess } from './java-process.js';
 import { HOST } from './server-properties.js';
@@ -27,6 +28,9 @@ const POLL_MS = 30;
 export class Broker {
   private process: JavaProcess | undefined;
   private portWasTaken = false;
+  /** Whether it has taken clients, and nobody has told it to end since. */
+  private isToRun = false;
+  private readonly deathListeners: ((how: string) => void)[] = [];
 
   constructor(private readonly setup: BrokerSetup) {}
 
@@ -67,19 +71,34 @@ export class Broker {
   }
 
   /** @throws RK_DEVSTACK_KAFKA_START_FAILED, RK_DEVSTACK_KAFKA_START_TIMEOUT; it does not run then */
-  async start(until: number): Promise<void> {
+  async start(until: number, signal?: AbortSignal): Promise<void> {
     if (this.runs) throw this.wrongState('started');
     const process = await this.launch(['kafka.Kafka', this.propertiesFile]);
     while (!(STARTED.test(await process.log()) && (await answers(this.setup.port)))) {
       if (process.ended !== undefined) throw await this.failed(process);
-      if (performance.now() > until) throw await this.givenUp(process);
+      if (performance.now() > until || signal?.aborted) throw await this.givenUp(process);
       await process.whenEnded(POLL_MS);
     }
+    if (process.ended !== undefined) throw await this.failed(process);
+    this.isToRun = true;
+    void process.whenEnded().then((how) => {
+      if (this.isToRun) this.died(how!);
+    });
+  }
+
+  /** As others keep it running, each start within `limitMs`. */
+  keepable(limitMs: number): Keepable {
+    return {
+      logFile: this.logFile,
+      onDeath: (listener) => void this.deathListeners.push(listener),
+      start: (signal) => this.start(performance.now() + limitMs, signal),
+    };
   }
 
   /** Whether it stopped in order, within `limitMs`; if not, it was killed. */
   async stop(limitMs: number): Promise<boolean> {
     const process = this.running('stopped');
+    this.isToRun = false;
     this.thaw();
     process.signal('SIGTERM');
     if ((await process.whenEnded(limitMs)) !== undefined) return true;
@@ -88,7 +107,9 @@ export class Broker {
   }
 
   async kill(): Promise<void> {
-    await this.running('killed').kill();
+    const process = this.running('killed');
+    this.isToRun = false;
+    await process.kill();
   }
 
   freeze(): void {
@@ -105,6 +126,15 @@ export class Broker {
     return join(this.setup.folder, 'server.properties');
   }
 
+  private get logFile(): string {
+    return join(this.setup.folder, 'broker.log');
+  }
+
+  private died(how: string): void {
+    this.isToRun = false;
+    for (const listener of this.deathListeners) listener(how);
+  }
+
   private async launch(main: readonly string[]): Promise<JavaProcess> {
     const { id, jars, folder, guard } = this.setup;
     try {
@@ -113,7 +143,7 @@ export class Broker {
         main,
         folder,
         guard,
-        logFile: join(folder, 'broker.log'),
+        logFile: this.logFile,
       });
       return this.process;
     } catch (cause) {

@@ -3,6 +3,7 @@ import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { devstackErrors } from '../devstack.errors.js';
+import type { Keepable } from '../servers/keepable.js';
 import { Broker } from './broker.js';
 import { freePorts } from './free-ports.js';
 import { Guard } from './guard.js';
@@ -38,6 +39,8 @@ export interface KafkaCluster {
    * @throws RK_DEVSTACK_KAFKA_START_FAILED, RK_DEVSTACK_KAFKA_START_TIMEOUT
    */
   start(i: number): Promise<void>;
+  /** One, as it can be kept running; `start` throws as that above. */
+  keepable(i: number): Keepable;
 }
 
 const START_LIMIT_MS = 60_000;
@@ -137,6 +140,10 @@ class LocalCluster implements KafkaCluster {
 
   async start(i: number): Promise<void> {
     await this.broker(i).start(performance.now() + this.startTimeoutMs);
+  }
+
+  keepable(i: number): Keepable {
+    return this.broker(i).keepable(this.startTimeoutMs);
   }
 
   private broker(i: number): Broker {

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { devstackErrors } from '../devstack.errors.js';
 import type { Guard } from '../kafka/guard.js';
+import type { Keepable } from './keepable.js';
 
 export interface LocalServerSetup {
   /** For errors: `etcd`, `nginx`, `haproxy`. */
@@ -25,11 +26,14 @@ const SHOWN_LINES = 12;
 const PORT_TAKEN = /address already in use|cannot bind socket/i;
 
 /** A server's program on this machine, from one start to the next end; only ever ended by the pid that was started. */
-export class LocalServer {
+export class LocalServer implements Keepable {
   private child: ChildProcess | undefined;
   private outcome: string | undefined;
   private end: Promise<void> = Promise.resolve();
   private isFrozen = false;
+  /** Whether it has taken clients, and nobody has told it to end since. */
+  private isToRun = false;
+  private readonly deathListeners: ((how: string) => void)[] = [];
   private logFrom = 0;
 
   constructor(private readonly setup: LocalServerSetup) {}
@@ -42,24 +46,38 @@ export class LocalServer {
     return this.running('asked').pid!;
   }
 
+  get logFile(): string {
+    return join(this.setup.folder, `${this.setup.name}.log`);
+  }
+
+  onDeath(listener: (how: string) => void): void {
+    this.deathListeners.push(listener);
+  }
+
   /** @throws RK_DEVSTACK_SERVER_START_FAILED, RK_DEVSTACK_SERVER_START_TIMEOUT; it does not run then */
-  async start(limitMs = START_LIMIT_MS): Promise<void> {
+  async start(signal?: AbortSignal): Promise<void> {
     if (this.runs) throw this.wrongState('started');
-    const until = performance.now() + limitMs;
+    const until = performance.now() + START_LIMIT_MS;
     await this.launch();
     while (!(await this.setup.ready().catch(() => false))) {
-      if (!this.runs) throw await this.failed('START_FAILED', `it ended with ${this.outcome}`);
-      if (performance.now() > until) {
+      if (!this.runs) break;
+      const late = performance.now() > until;
+      if (late || signal?.aborted) {
         await this.kill();
-        throw await this.failed('START_TIMEOUT', `it was not ready after ${limitMs / 1000} s`);
+        const why = late ? `it was not ready after ${START_LIMIT_MS / 1000} s` : 'it was not waited for';
+        throw await this.failed('START_TIMEOUT', why);
       }
       await delay(POLL_MS);
     }
+    // What answered may have been somebody else on its port.
+    if (!this.runs) throw await this.failed('START_FAILED', `it ended with ${this.outcome}`);
+    this.isToRun = true;
   }
 
   /** In order, by `signal`; killed where that takes longer than ten seconds. */
   async stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
     const child = this.running('stopped');
+    this.isToRun = false;
     this.thaw();
     child.kill(signal);
     const over = new AbortController();
@@ -70,7 +88,9 @@ export class LocalServer {
 
   /** With its workers, which would go on without their master. */
   async kill(): Promise<void> {
-    process.kill(-this.running('killed').pid!, 'SIGKILL');
+    const { pid } = this.running('killed');
+    this.isToRun = false;
+    process.kill(-pid!, 'SIGKILL');
     await this.end;
   }
 
@@ -98,10 +118,6 @@ export class LocalServer {
     return !this.runs && PORT_TAKEN.test(await this.log());
   }
 
-  private get logFile(): string {
-    return join(this.setup.folder, `${this.setup.name}.log`);
-  }
-
   private async launch(): Promise<void> {
     const { name, command, args, folder, guard } = this.setup;
     await mkdir(folder, { recursive: true });
@@ -117,8 +133,12 @@ export class LocalServer {
       this.end = new Promise((resolve) =>
         child.once('exit', (code, signal) => {
           this.outcome = signal ?? `exit code ${code}`;
-          if (pid !== undefined) guard.remove(-pid);
+          if (pid !== undefined) {
+            endRestOf(pid);
+            guard.remove(-pid);
+          }
           resolve();
+          if (this.isToRun) this.died(this.outcome);
         }),
       );
       await once(child, 'spawn');
@@ -129,6 +149,11 @@ export class LocalServer {
     } finally {
       await log.close();
     }
+  }
+
+  private died(how: string): void {
+    this.isToRun = false;
+    for (const listener of this.deathListeners) listener(how);
   }
 
   private running(wanted: string): ChildProcess {
@@ -144,5 +169,14 @@ export class LocalServer {
   private async failed(what: 'START_FAILED' | 'START_TIMEOUT', reason: string): Promise<Error> {
     const log = (await this.log()).trim().split('\n').slice(-SHOWN_LINES).join('\n');
     return devstackErrors.create(`SERVER_${what}`, { data: { server: this.setup.name, reason, log } });
+  }
+}
+
+/** Workers whose master was killed go on without it, and keep the port from its successor. */
+function endRestOf(group: number): void {
+  try {
+    process.kill(-group, 'SIGKILL');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
   }
 }

@@ -2,10 +2,11 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Guard } from '../kafka/guard.js';
 import { HOST } from '../kafka/server-properties.js';
+import type { Keepable } from './keepable.js';
 import { LocalServer } from './local-server.js';
 import { startOnFreePorts } from './start-on-free-ports.js';
 
-export interface Etcd {
+export interface Etcd extends Keepable {
   /** `host:port`; the same for as long as it is there. */
   readonly endpoint: string;
   /** Of its process; `undefined` while it does not run. */
@@ -19,7 +20,7 @@ export interface Etcd {
   /** SIGCONT, if it was frozen. */
   thaw(): void;
   /** Starts it again on its data. */
-  start(): Promise<void>;
+  start(signal?: AbortSignal): Promise<void>;
   /** Starts it again without data, as after a lost disk. It must not run. */
   startEmpty(): Promise<void>;
   /** Ends it, and removes its data. May be called again. */
@@ -91,8 +92,16 @@ class LocalEtcd implements Etcd {
     this.server.thaw();
   }
 
-  start(): Promise<void> {
-    return this.server.start();
+  get logFile(): string {
+    return this.server.logFile;
+  }
+
+  onDeath(listener: (how: string) => void): void {
+    this.server.onDeath(listener);
+  }
+
+  start(signal?: AbortSignal): Promise<void> {
+    return this.server.start(signal);
   }
 
   async startEmpty(): Promise<void> {

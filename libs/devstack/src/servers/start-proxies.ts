@@ -3,6 +3,7 @@ import { connect } from 'node:net';
 import { join } from 'node:path';
 import type { Guard } from '../kafka/guard.js';
 import { HOST } from '../kafka/server-properties.js';
+import type { Keepable } from './keepable.js';
 import { LocalServer } from './local-server.js';
 import { startOnFreePorts } from './start-on-free-ports.js';
 
@@ -23,7 +24,7 @@ export interface ProxyOptions {
   readonly ports?: number;
 }
 
-export interface Proxy extends ProxyPlace {
+export interface Proxy extends ProxyPlace, Keepable {
   /** `http://host:port` of its first port. */
   readonly url: string;
   readonly runs: boolean;
@@ -40,7 +41,7 @@ export interface Proxy extends ProxyPlace {
   /** Takes no new connection, answers what is under way, and ends; killed where that takes longer than ten seconds. */
   drain(): Promise<void>;
   /** Starts it again, with what its files say now. */
-  start(): Promise<void>;
+  start(signal?: AbortSignal): Promise<void>;
   /** Ends it, and removes its folder. May be called again. */
   close(): Promise<void>;
 }
@@ -142,8 +143,16 @@ class LocalProxy implements Proxy {
     return this.server.stop(this.drainSignal);
   }
 
-  start(): Promise<void> {
-    return this.server.start();
+  get logFile(): string {
+    return this.server.logFile;
+  }
+
+  onDeath(listener: (how: string) => void): void {
+    this.server.onDeath(listener);
+  }
+
+  start(signal?: AbortSignal): Promise<void> {
+    return this.server.start(signal);
   }
 
   close(): Promise<void> {

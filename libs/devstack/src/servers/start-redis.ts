@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import type { Guard } from '../kafka/guard.js';
 import { HOST } from '../kafka/server-properties.js';
+import type { Keepable } from './keepable.js';
 import { LocalServer } from './local-server.js';
 import { startOnFreePorts } from './start-on-free-ports.js';
 
@@ -14,7 +15,7 @@ export interface RedisOptions {
   readonly cluster?: boolean;
 }
 
-export interface Redis {
+export interface Redis extends Keepable {
   /** `redis://host:port`; the same for as long as it is there. */
   readonly url: string;
   readonly port: number;
@@ -33,7 +34,7 @@ export interface Redis {
   /** SIGTERM, and the end of it; what it holds is not saved, but for an earlier `command('SAVE')`. */
   stop(): Promise<void>;
   /** Starts it again on the same port, with what was saved. It must not run. */
-  start(): Promise<void>;
+  start(signal?: AbortSignal): Promise<void>;
   /** Kills it where it runs, and starts it without data. */
   restartEmpty(): Promise<void>;
   /** Ends it, and removes its folder. May be called again. */
@@ -127,8 +128,16 @@ class LocalRedis implements Redis {
     return this.server.stop();
   }
 
-  start(): Promise<void> {
-    return this.server.start();
+  get logFile(): string {
+    return this.server.logFile;
+  }
+
+  onDeath(listener: (how: string) => void): void {
+    this.server.onDeath(listener);
+  }
+
+  start(signal?: AbortSignal): Promise<void> {
+    return this.server.start(signal);
   }
 
   async restartEmpty(): Promise<void> {
