@@ -12,7 +12,10 @@ export interface Counter {
   add(value?: number, labels?: Labels): void;
 }
 export interface Histogram {
-  /** Base units: seconds, bytes. */
+  /**
+   * Base units: seconds, bytes. Labels that are frozen may be known by their object alone, which makes recording with the
+   * same one again cheaper than with another that says the same.
+   */
   observe(value: number, labels?: Labels): void;
 }
 

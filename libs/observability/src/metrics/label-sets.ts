@@ -36,4 +36,9 @@ export class LabelSets {
     this.known.set(key, admitted);
     return admitted;
   }
+
+  /** Whether this is the set that holds what was not admitted. */
+  isFolded(set: Record<string, string>): boolean {
+    return set === this.folded;
+  }
 }

@@ -73,6 +73,9 @@ describe('PrometheusMeter', () => {
     conflict(() => meter.gauge(requests, () => []), 'METRIC_CONFLICT');
     conflict(() => meter.counter({ name: 'not a name', help: 'x' }), 'BAD_METRIC');
     conflict(() => meter.counter({ name: 'x', help: '' }), 'BAD_METRIC');
+    conflict(() => meter.histogram({ name: 'not a name', help: 'x' }), 'BAD_METRIC');
+    conflict(() => meter.histogram({ name: 'x', help: 'x', labels: ['le'] }), 'BAD_METRIC');
+    conflict(() => meter.histogram({ name: 'rookery_metrics_folded_total', help: 'x' }), 'BAD_METRIC');
     conflict(() => meter.counter({ name: 'rookery_metrics_folded_total', help: 'x' }), 'BAD_METRIC');
   });
 
@@ -96,6 +99,34 @@ describe('PrometheusMeter', () => {
     expect(samples.get('rookery_metrics_folded_total{metric="http_requests_total"}')).toBe(14);
     expect(faults.filter(({ metric }) => metric === 'http_requests_total')).toHaveLength(1);
     expect([...samples.keys()].filter((key) => key.startsWith('http_requests_total')).length).toBe(4);
+  });
+
+  it('knows frozen labels again, and still counts each recording that it folds', async () => {
+    const { meter, scrape } = meterWith({ maxLabelSets: 1 });
+    const histogram = meter.histogram({ ...requests, name: 'took_seconds', buckets: [1, 2] });
+    const [kept, folded] = ['/kept', '/folded'].map((route) => Object.freeze({ method: 'GET', route }));
+    const changing = { method: 'GET', route: '/kept' };
+    for (const value of [0.5, 1, 2, 3]) histogram.observe(value, kept);
+    for (const value of [1, 1]) histogram.observe(value, folded);
+    histogram.observe(1, changing);
+    changing.route = '/other';
+    histogram.observe(1, changing);
+    const samples = await scrape();
+    const at = (le: string) => samples.get(`took_seconds_bucket{le="${le}",method="GET",route="/kept"}`);
+    expect([at('1'), at('2'), at('+Inf')]).toEqual([3, 4, 5]);
+    expect(samples.get('took_seconds_sum{method="GET",route="/kept"}')).toBe(7.5);
+    expect(samples.get('took_seconds_count{method="other",route="other"}')).toBe(3);
+    expect(samples.get('rookery_metrics_folded_total{metric="took_seconds"}')).toBe(3);
+  });
+
+  it('shows a histogram without labels from the start, and gives all of them as objects, too', async () => {
+    const registry = new Registry();
+    const { meter, scrape } = meterWith({ registry });
+    meter.histogram({ name: 'took_seconds', help: 'Took', buckets: [1] });
+    expect((await scrape()).get('took_seconds_bucket{le="1"}')).toBe(0);
+    const took = (await registry.getMetricsAsJSON()).find(({ name }) => name === 'took_seconds');
+    expect(took).toMatchObject({ type: 'histogram', aggregator: 'sum' });
+    expect(took?.values).toContainEqual({ metricName: 'took_seconds_bucket', labels: { le: 1 }, value: 0 });
   });
 
   it('never throws while recording: what makes no sense is refused and counted', async () => {

@@ -9,6 +9,7 @@ import {
 import { observabilityErrors } from '../observability.errors.js';
 import type { PrometheusMeterOptions } from '../observability.options.js';
 import { LabelSets } from './label-sets.js';
+import { SeriesHistogram } from './series-histogram.js';
 
 type Reading = { value: number; labels?: Labels };
 type Read = () => Iterable<Reading>;
@@ -20,7 +21,7 @@ interface Declared {
   readonly instrument: Counter | Histogram | Set<Read>;
 }
 
-const NO_LABELS: Labels = {};
+const NO_LABELS: Labels = Object.freeze({});
 
 /** From 1 ms to 10 s: requests, statements and waits within a deadline of seconds. In seconds. */
 export const DURATION_BUCKETS: readonly number[] = [
@@ -76,10 +77,16 @@ export class PrometheusMeter implements Meter {
   histogram(options: MetricOptions & { readonly buckets?: readonly number[] }): Histogram {
     return this.declare('histogram', options, (sets) => {
       const buckets = [...(options.buckets ?? DURATION_BUCKETS)];
-      const histogram = this.made(options, () => new PromHistogram({ ...this.config(options), buckets }));
+      const histogram = this.made(options, () => {
+        // Made for its checks alone, and thrown away.
+        new PromHistogram({ ...this.config(options), buckets, registers: [] });
+        const series = new SeriesHistogram(options, buckets, sets);
+        this.registry.registerMetric(series as unknown as PromHistogram);
+        return series;
+      });
       return {
         observe: (value, labels = NO_LABELS) => {
-          if (Number.isFinite(value)) histogram.observe(sets.admit(labels), value);
+          if (Number.isFinite(value)) histogram.observe(value, labels);
           else this.refuse(options.name, `${value} cannot be observed`);
         },
       };
