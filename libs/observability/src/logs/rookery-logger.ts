@@ -119,6 +119,8 @@ export class RookeryLogger implements LoggerService {
 
   /** One line per served request, at `info`; at `debug` for the quiet routes. */
   access(entry: AccessEntry): void {
+    // Where `info` is not written, `debug` is not either, and the route does not matter.
+    if (!this.pino.isLevelEnabled('info')) return;
     const method: Method = this.quietRoutes.has(withoutSlash(entry.route)) ? 'debug' : 'info';
     if (this.pino.isLevelEnabled(method)) this.guarded(() => this.writeAccess(method, entry));
   }
