@@ -1,7 +1,9 @@
 import type { IncomingHttpHeaders, IncomingMessage, Server, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+import type { Labels } from '@rookery/kernel';
+import type { RequestDone, ResolvedHttpOptions } from './http.options.js';
 import { requestIdOf, traceIdOf } from './request-headers.js';
-import type { RequestLifecycle } from './request-lifecycle.js';
-import type { ResolvedHttpOptions } from './http.options.js';
+import { labelsOf, type RequestLifecycle } from './request-lifecycle.js';
 import { EXPOSED_HEADERS, SECURITY_HEADERS } from './security-headers.js';
 
 /** An answer that is there before anybody has to think about it. */
@@ -30,6 +32,13 @@ export type FindEarly = (
 /** Who calls with this `Authorization`, if that is certain at once; `undefined` sends the request the usual way. */
 export type KnowViewer = (authorization: string) => string | undefined;
 
+/** What is the same each time an answer is given. */
+interface Prepared {
+  /** As `writeHead` takes them; the second is the request's id. */
+  readonly fields: string[];
+  readonly labels: Labels;
+}
+
 type Listener = (request: IncomingMessage, response: ServerResponse) => void;
 
 /**
@@ -39,8 +48,9 @@ type Listener = (request: IncomingMessage, response: ServerResponse) => void;
  */
 export class EarlyAnswers {
   private readonly common: readonly (readonly [name: string, value: string])[];
-  /** Header fields of answers that were given before, as `writeHead` takes them; the second is the request's id. */
-  private readonly prepared = new WeakMap<EarlyAnswer, string[]>();
+  private readonly prepared = new WeakMap<EarlyAnswer, Prepared>();
+  /** Asking a socket costs more than remembering what it said. */
+  private readonly peers = new WeakMap<Socket, string>();
 
   constructor(
     private readonly options: ResolvedHttpOptions,
@@ -78,13 +88,12 @@ export class EarlyAnswers {
     const { headers } = request;
     const requestId = requestIdOf(headers);
     const { status, body, route } = answer;
-    let fields = this.prepared.get(answer);
-    if (fields === undefined) this.prepared.set(answer, (fields = this.fieldsOf(answer)));
+    const { fields, labels } = this.prepared.get(answer) ?? this.prepare(answer);
     // `writeHead` has made text of them when it returns.
     fields[1] = requestId;
     response.writeHead(status, fields);
     response.end(body);
-    this.lifecycle.report({
+    const done: RequestDone = {
       requestId,
       traceId: traceIdOf(headers),
       viewerId,
@@ -95,7 +104,17 @@ export class EarlyAnswers {
       durationMs: performance.now() - since,
       address: this.addressOf(request),
       code: undefined,
-    });
+    };
+    this.lifecycle.report(done, labels);
+  }
+
+  private prepare(answer: EarlyAnswer): Prepared {
+    const { route, status } = answer;
+    // Frozen, so that a meter may know them again.
+    const labels = Object.freeze(labelsOf({ method: 'GET', route, status }));
+    const prepared = { fields: this.fieldsOf(answer), labels };
+    this.prepared.set(answer, prepared);
+    return prepared;
   }
 
   private fieldsOf({ headers, body }: EarlyAnswer): string[] {
@@ -110,11 +129,17 @@ export class EarlyAnswers {
   }
 
   private addressOf(request: IncomingMessage): string {
-    const peer = request.socket.remoteAddress ?? '';
+    const peer = this.peers.get(request.socket) ?? this.peerOf(request.socket);
     // Lists of proxies are Fastify's business: what names them goes the usual way.
     if (this.options.trustProxy !== true) return peer;
     const forwarded = request.headers['x-forwarded-for'];
     return typeof forwarded === 'string' ? (forwarded.split(',', 1)[0] ?? peer).trim() : peer;
+  }
+
+  private peerOf(socket: Socket): string {
+    const peer = socket.remoteAddress ?? '';
+    this.peers.set(socket, peer);
+    return peer;
   }
 }
 

@@ -13,6 +13,15 @@ test.each(['', 'a b', 'ä', 'x'.repeat(65), 'a\nb', 'a, b'])('request id %j is r
   expect(given).toMatch(/^[0-9a-f-]{36}$/);
 });
 
+test('a new request id is a random UUID, and each is another', () => {
+  const ids = Array.from({ length: 1_000 }, () => requestIdOf({}));
+  for (const id of ids)
+    expect(id).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
+  expect(new Set(ids).size).toBe(ids.length);
+  // Every place that is random takes every value.
+  for (const at of [0, 7, 9, 15, 24, 35]) expect(new Set(ids.map((id) => id[at])).size).toBe(16);
+});
+
 test.each([`00-${TRACE}-${SPAN}-01`, `cc-${TRACE}-${SPAN}-01-more`])(
   'traceparent %s is taken',
   (traceparent) => {

@@ -1,5 +1,5 @@
 import type { ServerResponse } from 'node:http';
-import { Deadline, runInContext, type CodedError, type Histogram } from '@rookery/kernel';
+import { Deadline, runInContext, type CodedError, type Histogram, type Labels } from '@rookery/kernel';
 import { httpErrors } from './http.errors.js';
 import type { RequestDone, ResolvedHttpOptions } from './http.options.js';
 import type { HttpReply, HttpRequest } from './http.types.js';
@@ -14,6 +14,7 @@ const CLIENT_LEFT = 499;
 const UNMATCHED = 'unmatched';
 
 type Done = (error?: Error) => void;
+type Counted = Pick<RequestDone, 'method' | 'route' | 'status'>;
 
 /**
  * What every request passes: it gets a context with an id and a deadline, the header fields of every answer, and is
@@ -118,10 +119,12 @@ export class RequestLifecycle {
     );
   }
 
-  /** Counts a request whose answer is out, and tells of it. */
-  report(done: RequestDone): void {
-    const { method, route, status, durationMs } = done;
-    this.duration.observe(durationMs / 1000, { method, route, status: String(status) });
+  /**
+   * Counts a request whose answer is out, and tells of it.
+   * @param labels those of its metrics, from whoever has them ready
+   */
+  report(done: RequestDone, labels: Labels = labelsOf(done)): void {
+    this.duration.observe(done.durationMs / 1000, labels);
     try {
       this.options.onRequestDone?.(done);
     } catch (error) {
@@ -129,6 +132,11 @@ export class RequestLifecycle {
       this.options.logger.error({ err: error, requestId: done.requestId }, 'onRequestDone failed');
     }
   }
+}
+
+/** What a request is counted by. */
+export function labelsOf({ method, route, status }: Counted): Labels {
+  return { method, route, status: String(status) };
 }
 
 function pathOf(request: HttpRequest): string {
