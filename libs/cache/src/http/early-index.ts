@@ -14,11 +14,13 @@ interface Known {
   readonly options: CachedOptions;
 }
 
-/** The answer that was made last, which is the same for as long as its entry and the seconds left of it are. */
+/** The answers that were made last, which are the same for as long as their entry and the seconds left of it are. */
 interface Made {
   readonly body: Buffer;
   readonly seconds: number;
   readonly answer: ReadyAnswer;
+  /** For a client who has the body already. */
+  readonly notModified: ReadyAnswer;
 }
 
 interface Remembered extends Known {
@@ -66,14 +68,12 @@ export class EarlyIndex {
     if (!known || this.given.enabled?.() === false) return undefined;
     const entry = this.cache.peek(known.key);
     if (!entry) return undefined;
-    if (hasIt(headers['if-none-match'], entry.etag)) return notModified(entry, known);
     const seconds = Math.ceil(entry.ttlMs / 1_000);
-    const { made } = known;
-    if (made && made.body === entry.body && made.seconds === seconds) return made.answer;
-    const { body } = entry;
-    const answer = { status: 200, route: known.route, headers: fieldsOf(entry, known), body };
-    known.made = { body, seconds, answer };
-    return answer;
+    let { made } = known;
+    if (!made || made.body !== entry.body || made.seconds !== seconds) {
+      known.made = made = madeOf(entry, known, seconds);
+    }
+    return hasIt(headers['if-none-match'], entry.etag) ? made.notModified : made.answer;
   };
 
   private knownFor(url: string, viewer: string | undefined): Remembered | undefined {
@@ -90,14 +90,15 @@ function addressOf(url: string, viewer: string | undefined): string {
   return viewer === undefined ? url : `${viewer} ${url}`;
 }
 
-function fieldsOf(entry: CachedEntry, { options }: Known): Record<string, string> {
-  const fields = headersOf(entry, options);
-  if (options.viewer) fields['vary'] = 'Authorization';
-  return fields;
-}
-
-function notModified(entry: CachedEntry, known: Known): ReadyAnswer {
-  const fields = fieldsOf(entry, known);
-  delete fields['content-type'];
-  return { status: 304, route: known.route, headers: fields, body: undefined };
+function madeOf(entry: CachedEntry, { options, route }: Known, seconds: number): Made {
+  const { body } = entry;
+  const headers = headersOf(entry, options);
+  if (options.viewer) headers['vary'] = 'Authorization';
+  const { 'content-type': _, ...withoutType } = headers;
+  return {
+    body,
+    seconds,
+    answer: { status: 200, route, headers, body },
+    notModified: { status: 304, route, headers: withoutType, body: undefined },
+  };
 }

@@ -198,10 +198,15 @@ describe('cached routes', () => {
     expect([found.status, found.route, found.body!.toString()]).toEqual([200, '/own/:name', text]);
     expect(found.headers).toMatchObject({ vary: 'Authorization', etag: field(response, 'etag') });
     expect(early.find('/own/a?page=2', {})).toBeUndefined();
-    expect(early.find('/own/a?page=1', { 'if-none-match': found.headers['etag'] })).toMatchObject({
+    const { 'content-type': type, ...others } = found.headers;
+    expect(type).toContain('json');
+    expect(early.find('/own/a?page=1', { 'if-none-match': found.headers['etag'] })).toEqual({
       status: 304,
+      route: found.route,
+      headers: { ...others, 'cache-status': expect.stringMatching(/^rookery; hit; ttl=\d+$/) as string },
       body: undefined,
     });
+    expect(early.find('/own/a?page=1', { 'if-none-match': '"x"' })).toMatchObject({ status: 200 });
     await app.get(Cache).invalidate(['name:a']);
     expect(early.find('/own/a?page=1', {})).toBeUndefined();
   });
