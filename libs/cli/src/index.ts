@@ -12,6 +12,7 @@ export {
 export type { CliCommand, CliFlag, CliOptions, CliStream, Closable, CommandCall } from './cli.options.js';
 export { eventsGroups } from './events/events-groups.js';
 export { eventsParked } from './events/events-parked.js';
+export { eventsProcesses } from './events/events-processes.js';
 export {
   eventsRebuild,
   type ReadModelDifference,

@@ -40,5 +40,6 @@ export const eventsErrors = defineErrors('EVENTS', {
   KAFKA_TOO_LARGE: { status: 500, message: 'Kafka takes no event {type} of {bytes} bytes on {topic}' },
   UNKNOWN_GROUP: { status: 404, message: 'no group is named {group}' },
   GROUP_IN_USE: { status: 409, message: 'group {group} is handled by {replicas}' },
+  UNKNOWN_PROCESS: { status: 404, message: 'no process has the id {id}, or none is remembered' },
   NOT_PARKED: { status: 404, message: 'nothing is parked in group {group} under {what}' },
 });

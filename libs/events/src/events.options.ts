@@ -29,6 +29,11 @@ export interface EventsOptions {
   readonly maxBatch?: number;
   /** Days after which what is read by everybody is dropped. @default 7 */
   readonly retentionDays?: number;
+  /**
+   * Days for which a process that has ended is remembered, so that it is not begun anew. It is for longer where an event
+   * may come again that is as old: from a log, or from a topic that keeps its messages for longer. @default 7
+   */
+  readonly processRetentionDays?: number;
   /** Longest an answer waits for the handlers that its reader would miss, in milliseconds. @default 250 */
   readonly readAfterWriteMs?: number;
   /** @default a meter that records nothing */
@@ -63,6 +68,7 @@ export function settled(options: EventsOptions): EventsSettings {
     readAhead: 2_000,
     maxBatch: 256,
     retentionDays: 7,
+    processRetentionDays: 7,
     readAfterWriteMs: 250,
     meter: noopMeter,
     onWarning: () => undefined,

@@ -18,6 +18,9 @@ import { EventLog } from './log/event-log.js';
 import { CHANNEL, Notifier } from './log/notifier.js';
 import { keepPartitions } from './log/partitions.js';
 import { fireTimers } from './log/timers.js';
+import { processOf } from './process/define-process.js';
+import { rememberedDays } from './process/ended-processes.js';
+import { ProcessUpkeep } from './process/process-upkeep.js';
 import { Settlement } from './read-after-write/settlement.js';
 
 const UPKEEP_MS = 3_600_000;
@@ -39,6 +42,7 @@ export class Events {
   private readonly runners: HandlerRunner[] = [];
   private readonly notifier: Notifier;
   private readonly upkeep: BackgroundLoop;
+  private readonly processes: ProcessUpkeep;
   private shardGroups: ShardGroups[] = [];
   private transport: KafkaTransport | undefined;
   private endListening: (() => void) | undefined;
@@ -62,6 +66,13 @@ export class Events {
       meter: settings.meter,
       run: (signal) => this.keepAll(signal),
       onError: (error) => settings.onWarning('partitions of the event log could not be kept', error),
+    });
+    this.processes = new ProcessUpkeep({
+      shards,
+      processes: this.registry.all.flatMap(({ type }) => processOf(type) ?? []),
+      days: rememberedDays(settings),
+      meter: settings.meter,
+      onWarning: settings.onWarning,
     });
   }
 
@@ -110,6 +121,7 @@ export class Events {
     this.shardGroups = this.shards.shardNames.map((shard) => this.groupsOn(shard, sources));
     this.exportLag();
     this.upkeep.start();
+    this.processes.start();
     await Promise.all(
       this.shardGroups.map(async (groups) => {
         await groups.share().catch((error: unknown) => {
@@ -124,7 +136,7 @@ export class Events {
   async stop(): Promise<void> {
     for (const end of this.endGauges.splice(0)) end();
     this.endListening?.();
-    await this.upkeep.stop();
+    await Promise.all([this.upkeep.stop(), this.processes.stop()]);
     this.transport?.stopTaking();
     for (const runner of this.runners) runner.stop();
     await this.transport?.stop();

@@ -19,7 +19,7 @@ export type { RetryOptions } from './handling/retry-policy.js';
 export type { KafkaOptions } from './kafka/kafka.options.js';
 export { ensureTopics, type TopicStatus } from './kafka/ensure-topics.js';
 export { SoleReplica, type SoleReplicaOptions } from './presence/sole-replica.js';
-export { eventsSchema } from './log/log.schema.js';
+export { eventsSchema } from './events.schema.js';
 export { forgetGroup, type ForgottenGroup } from './operations/forget-group.js';
 export {
   groupsOnShard,
@@ -46,6 +46,17 @@ export {
   type ReplayExtent,
   type ReplayFromOptions,
 } from './operations/replay-from.js';
+export {
+  countProcesses,
+  parkedUnderKeys,
+  processesOfId,
+  processesOnShard,
+  type ParkedUnderKey,
+  type ProcessCount,
+  type ProcessFilter,
+  type ProcessOnShard,
+  type ProcessState,
+} from './operations/processes.js';
 export {
   defineProcess,
   type Process,

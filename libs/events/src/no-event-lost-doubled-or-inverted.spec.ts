@@ -3,7 +3,7 @@ import type { Shards } from '@rookery/sharding';
 import { testShards, type TestShards } from '@rookery/sharding/testing';
 import type { Events } from './events.js';
 import type { EventsInternals } from './events.options.js';
-import { eventsSchema } from './log/log.schema.js';
+import { eventsSchema } from './events.schema.js';
 import {
   handling,
   handlingMany,

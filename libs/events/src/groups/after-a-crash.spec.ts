@@ -5,7 +5,7 @@ import { testShards, type TestShards } from '@rookery/sharding/testing';
 import { z } from 'zod';
 import { defineEvent } from '../definition/define-event.js';
 import type { Events } from '../events.js';
-import { eventsSchema } from '../log/log.schema.js';
+import { eventsSchema } from '../events.schema.js';
 import { handling, handlingMany, testEvents, type TestHandler } from '../testing/index.js';
 
 const said = defineEvent({

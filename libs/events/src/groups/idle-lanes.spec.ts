@@ -1,6 +1,6 @@
 import { testDatabases } from '@rookery/devstack/testing';
 import { testShards, type TestShards } from '@rookery/sharding/testing';
-import { eventsSchema } from '../log/log.schema.js';
+import { eventsSchema } from '../events.schema.js';
 import { keepPartitions } from '../log/partitions.js';
 import { passIdleLanes } from './idle-lanes.js';
 

@@ -9,7 +9,7 @@ import type { ReceivedEvent } from '../definition/stored-event.js';
 import { eventsErrors } from '../events.errors.js';
 import type { Events } from '../events.js';
 import type { EventsOptions } from '../events.options.js';
-import { eventsSchema } from '../log/log.schema.js';
+import { eventsSchema } from '../events.schema.js';
 import { handling, handlingMany, testEvents, type TestHandler } from '../testing/index.js';
 
 type Line = { key: string; n: number };

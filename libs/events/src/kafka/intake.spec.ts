@@ -8,7 +8,7 @@ import { Group, type Handler } from '../handling/handler.js';
 import { HandlerRunner } from '../handling/handler-runner.js';
 import { Parking } from '../handling/parking.js';
 import { RetryPolicy } from '../handling/retry-policy.js';
-import { eventsSchema } from '../log/log.schema.js';
+import { eventsSchema } from '../events.schema.js';
 import { recorded } from '../testing/index.js';
 import { encode } from './cloud-event.js';
 import { Intake } from './intake.js';

@@ -5,7 +5,7 @@ import { testShards, type TestShards } from '@rookery/sharding/testing';
 import { z } from 'zod';
 import { defineEvent } from '../definition/define-event.js';
 import type { Events } from '../events.js';
-import { eventsSchema } from '../log/log.schema.js';
+import { eventsSchema } from '../events.schema.js';
 import { handling, testEvents } from '../testing/index.js';
 import { extentOfReplay, replayFrom } from './replay-from.js';
 

@@ -3,7 +3,7 @@ import { testDatabases } from '@rookery/devstack/testing';
 import { noopMeter, type Meter } from '@rookery/kernel';
 import type { Shards } from '@rookery/sharding';
 import { testShards, type TestShards } from '@rookery/sharding/testing';
-import { eventsSchema } from '../log/log.schema.js';
+import { eventsSchema } from '../events.schema.js';
 import { SoleReplica } from './sole-replica.js';
 
 const until = async (holds: () => boolean | Promise<boolean>): Promise<void> => {

@@ -46,7 +46,11 @@ export interface Process<State> {
   readonly name: string;
   /** Published when a step has taken too long: to be handled as any event, by the process's own group. */
   readonly timedOut: EventDefinition<Timeout>;
-  /** Begins. Does nothing for a process that was begun before; returns whether it did. */
+  /**
+   * Begins. Does nothing for a process that was begun before; returns whether it did. One that has ended is remembered for
+   * `processRetentionDays` from its end, or from when it was last to begin, and for as long as an event may come again
+   * that had it begin; after that it may be begun anew.
+   */
   start(
     tx: ShardTransaction,
     id: string,
@@ -67,8 +71,10 @@ interface Row {
 
 const begin = prepared(
   'rookery.process.begin',
-  `INSERT INTO rookery_process (name, id, shard_slot, state, status) VALUES ($1, $2, $3, $4::jsonb, 'running')
-   ON CONFLICT DO NOTHING RETURNING turn`,
+  // An ended one that is to begin again is remembered for longer: the event that wants it may come again, too.
+  `INSERT INTO rookery_process AS p (name, id, shard_slot, state, status, due_at) VALUES ($1, $2, $3, $4::jsonb, 'running', $5)
+   ON CONFLICT (name, id) DO UPDATE SET asked_at = clock_timestamp() WHERE p.status IN ('completed', 'failed')
+   RETURNING turn, asked_at IS NULL AS begun`,
 );
 const lock = prepared(
   'rookery.process.lock',
@@ -77,9 +83,16 @@ const lock = prepared(
 );
 const change = prepared(
   'rookery.process.change',
-  `UPDATE rookery_process SET state = $3::jsonb, status = $4, turn = $5, reason = coalesce($6, reason), changed_at = now()
+  `UPDATE rookery_process SET state = $3::jsonb, status = $4, turn = $5, reason = coalesce($6, reason), due_at = $7, changed_at = now()
    WHERE name = $1 AND id = $2`,
 );
+
+const TIMED_OUT = /^process\.([a-z][a-z0-9-]*)\.timed-out$/;
+
+/** The process whose timeouts are of this type of event; undefined of every other type. */
+export function processOf(type: string): string | undefined {
+  return TIMED_OUT.exec(type)?.[1];
+}
 
 const NAME = /^[a-z][a-z0-9-]{0,62}$/;
 
@@ -100,9 +113,10 @@ export function defineProcess<S extends z.ZodType>({
     key: ({ id }) => id,
     schema: z.object({ id: z.string(), turn: z.number().int() }),
   });
-  const watch = (tx: ShardTransaction, id: string, turn: number, timeoutMs: number | undefined): void => {
-    if (timeoutMs !== undefined)
-      tx.publish(timedOut({ id, turn }, { availableAt: new Date(Date.now() + timeoutMs) }));
+  const dueAt = (timeoutMs: number | undefined): Date | null =>
+    timeoutMs === undefined ? null : new Date(Date.now() + timeoutMs);
+  const watch = (tx: ShardTransaction, id: string, turn: number, availableAt: Date | null): void => {
+    if (availableAt) tx.publish(timedOut({ id, turn }, { availableAt }));
   };
 
   const load = async (
@@ -122,8 +136,9 @@ export function defineProcess<S extends z.ZodType>({
     let at = row.turn;
     const write = (state: State, status: ProcessStatus, reason: string | null, timeoutMs?: number): void => {
       at += 1;
-      tx.send(change(name, id, JSON.stringify(state), status, at, reason));
-      watch(tx, id, at, timeoutMs);
+      const due = dueAt(timeoutMs);
+      tx.send(change(name, id, JSON.stringify(state), status, at, reason, due));
+      watch(tx, id, at, due);
     };
     return {
       id,
@@ -140,9 +155,11 @@ export function defineProcess<S extends z.ZodType>({
     name,
     timedOut,
     start: async (tx, id, state, { timeoutMs } = {}) => {
-      const [begun] = await tx.query<{ turn: number }>(begin(name, id, tx.slot, JSON.stringify(state)));
-      if (!begun) return false;
-      watch(tx, id, begun.turn, timeoutMs);
+      const due = dueAt(timeoutMs);
+      const statement = begin(name, id, tx.slot, JSON.stringify(state), due);
+      const [row] = await tx.query<{ turn: number; begun: boolean }>(statement);
+      if (!row?.begun) return false;
+      watch(tx, id, row.turn, due);
       return true;
     },
     load: (tx, id) => load(tx, id),

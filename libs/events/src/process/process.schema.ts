@@ -22,3 +22,17 @@ CREATE INDEX rookery_process_open ON rookery_process (name, changed_at) WHERE st
 SELECT rookery_fence_table('rookery_process');
 `,
 });
+
+export const processesEnded = defineMigration({
+  id: 'rookery-events-0009-processes-ended',
+  up: `
+ALTER TABLE rookery_process
+  -- When the present step has taken too long; null where it may take as long as it likes.
+  ADD COLUMN due_at timestamptz,
+  -- When it was last to begin although it had ended.
+  ADD COLUMN asked_at timestamptz;
+-- What is dropped first.
+CREATE INDEX rookery_process_ended ON rookery_process (greatest(changed_at, asked_at)) WHERE status IN ('completed', 'failed');
+CREATE INDEX rookery_process_failed ON rookery_process (name, started_at) WHERE status = 'failed';
+`,
+});

@@ -1,11 +1,11 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { testDatabases } from '@rookery/devstack/testing';
-import { newId, type Id } from '@rookery/kernel';
+import { newId, noopMeter, type Id, type Meter } from '@rookery/kernel';
 import { testShards, type TestShards } from '@rookery/sharding/testing';
 import { z } from 'zod';
 import { defineEvent } from '../definition/define-event.js';
 import type { Events } from '../events.js';
-import { eventsSchema } from '../log/log.schema.js';
+import { eventsSchema } from '../events.schema.js';
 import { handling, testEvents } from '../testing/index.js';
 import { defineProcess } from './define-process.js';
 
@@ -57,10 +57,10 @@ describe('a process', () => {
   });
   afterAll(() => cluster.close());
 
-  const start = async (timeoutMs: number, answers: boolean): Promise<void> => {
+  const start = async (timeoutMs: number, answers: boolean, meter: Meter = noopMeter): Promise<void> => {
     timedOut = 0;
     const told = handlers(timeoutMs, answers, () => (timedOut += 1));
-    events = testEvents(cluster.shards, told, { events: all, pollMs: 30 });
+    events = testEvents(cluster.shards, told, { events: all, pollMs: 30, meter });
     await events.start();
   };
   const place = (key: Id, times = 1) =>
@@ -102,5 +102,49 @@ describe('a process', () => {
     const key = newId(9);
     await place(key);
     expect(await ended(key)).toEqual({ status: 'failed', reason: 'the reservation did not come' });
+  });
+
+  it('is dropped by the replicas once it has ended long ago, and counted while it has not', async () => {
+    const dropped: unknown[] = [];
+    let read: () => Iterable<{ value: number; labels?: unknown }> = () => [];
+    const meter: Meter = {
+      ...noopMeter,
+      counter: ({ name }) => ({
+        add: (...given) => name === 'rookery_events_processes_dropped_total' && dropped.push(given),
+      }),
+      gauge: ({ name }, values) => {
+        if (name === 'rookery_events_processes') read = values;
+        return () => undefined;
+      },
+    };
+    // The one that is dropped lies on another shard than those that are counted below, whichever happens first.
+    const [old, open] = [newId(4_001), newId(10)];
+    for (const key of [old, open])
+      await cluster.shards.transaction(key, (tx) => order.start(tx, key, { step: 'reserving' }));
+    await cluster.shards.transaction(old, (tx) =>
+      tx.execute({
+        text: `UPDATE rookery_process SET status = 'failed', changed_at = now() - interval '9 days' WHERE id = $1`,
+        values: [old],
+      }),
+    );
+    const [shard] = cluster.shards.shardNames;
+    const [{ failed, running }] = (await cluster.shards.queryShard<{ failed: number; running: number }>(
+      shard!,
+      {
+        text: `SELECT count(*) FILTER (WHERE status = 'failed')::int AS failed,
+               count(*) FILTER (WHERE status = 'running')::int AS running FROM rookery_process`,
+      },
+    )) as [{ failed: number; running: number }];
+    await start(600_000, true, meter);
+    while (dropped.length === 0 || [...read()].length < 6) await pause(5);
+    expect(dropped).toEqual([[1, { process: 'order' }]]);
+    const labels = { process: 'order', shard };
+    expect([...read()]).toEqual(
+      expect.arrayContaining([
+        { value: running, labels: { ...labels, state: 'running' } },
+        { value: failed, labels: { ...labels, state: 'failed' } },
+        { value: 0, labels: { ...labels, state: 'compensating' } },
+      ]),
+    );
   });
 });

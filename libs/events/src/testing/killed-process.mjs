@@ -5,7 +5,7 @@ const [killer, ...urls] = process.argv.slice(2);
 const { Shards } = await import('@rookery/sharding');
 const { z } = await import('zod');
 const { defineEvent } = await import('../definition/define-event.ts');
-const { eventsSchema } = await import('../log/log.schema.ts');
+const { eventsSchema } = await import('../events.schema.ts');
 const { handling, testEvents } = await import('./test-events.ts');
 
 const schema = z.object({ key: z.string(), n: z.number() });
