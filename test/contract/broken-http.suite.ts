@@ -2,10 +2,15 @@ import { connect, type Socket } from 'node:net';
 import type { Member } from '../support/actor.js';
 import { useConduit } from '../support/conduit.js';
 import { errorFaultsOf } from './conformance.js';
+import { edgeFaultsOf, isOfEdge, type Edge } from './edge.js';
 import type { SiteOptions } from '../support/site.js';
 
-/** Bytes that are no request, or hardly one. The site answers in Conduit's form, or closes; and it serves the next client. */
-export function brokenHttpSuite(options: SiteOptions = {}): void {
+/**
+ * Bytes that are no request, or hardly one. The site answers in Conduit's form, or closes; and it serves the next client.
+ *
+ * @param edge refuses most of it itself, by a problem document, since it is not made for one site only
+ */
+export function brokenHttpSuite(options: SiteOptions = {}, edge: Edge = 'none'): void {
   const conduit = useConduit(options);
   let ada: Member;
 
@@ -69,22 +74,23 @@ export function brokenHttpSuite(options: SiteOptions = {}): void {
   function expectRefusal(reply: Reply | undefined): void {
     const { status = 0, headers = {}, text = '' } = reply ?? {};
     expect([status >= 400 && status < 500, status]).toEqual([true, status]);
-    expect(errorFaultsOf({ status, headers, text, elapsedMs: 0 })).toEqual([]);
+    const incoming = { status, headers, text, elapsedMs: 0 };
+    expect(isOfEdge(edge, incoming) ? edgeFaultsOf(incoming) : errorFaultsOf(incoming)).toEqual([]);
   }
 
   const HOST = 'host: conduit.test\r\n';
+  const CLOSE = 'connection: close\r\n';
   const BODY = '{"user":{"email":"a@b.c","password":"x"}}';
 
   describe('bytes that are not a request', () => {
     it.each([
       ['no HTTP', 'HELO conduit\r\n\r\n'],
       ['TLS', Buffer.from('16030100c8010000c40303', 'hex')],
-      ['an unknown method', `BREW /api/tags HTTP/1.1\r\n${HOST}\r\n`],
-      ['an unknown version', `GET /api/tags HTTP/9.9\r\n${HOST}\r\n`],
-      ['no host', 'GET /api/tags HTTP/1.1\r\nconnection: close\r\n\r\n'],
+      ['an unknown method', `BREW /api/tags HTTP/1.1\r\n${HOST}${CLOSE}\r\n`],
+      ['no host', `GET /api/tags HTTP/1.1\r\n${CLOSE}\r\n`],
       ['U+0000 in the path', `GET /api/\u0000tags HTTP/1.1\r\n${HOST}\r\n`],
       ['U+0000 in a header field', `GET /api/tags HTTP/1.1\r\n${HOST}x: a\u0000b\r\n\r\n`],
-      ['a header field without a name', `GET /api/tags HTTP/1.1\r\n${HOST}: x\r\n\r\n`],
+      ['a header field without a name', `GET /api/tags HTTP/1.1\r\n${HOST}${CLOSE}: x\r\n\r\n`],
       ['a huge header field', `GET /api/tags HTTP/1.1\r\n${HOST}x: ${'x'.repeat(100_000)}\r\n\r\n`],
       ['10,000 header fields', `GET /api/tags HTTP/1.1\r\n${HOST}${'x: y\r\n'.repeat(10_000)}\r\n`],
       ['a huge path', `GET /api/${'x'.repeat(100_000)} HTTP/1.1\r\n${HOST}\r\n`],
@@ -94,16 +100,38 @@ export function brokenHttpSuite(options: SiteOptions = {}): void {
         'two lengths',
         `POST /api/users/login HTTP/1.1\r\n${HOST}content-length: 1\r\ncontent-length: 41\r\n\r\n${BODY}`,
       ],
-      [
-        'a length and chunks',
-        `POST /api/users/login HTTP/1.1\r\n${HOST}content-length: 4\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n`,
-      ],
+      ...[
+        ['a length and chunks', ['content-length: 4', 'transfer-encoding: chunked']],
+        ['chunks and a length', ['transfer-encoding: chunked', 'content-length: 4']],
+        ['a length and chunks in capitals', ['content-length: 4', 'Transfer-Encoding: Chunked']],
+      ].map(([name, fields]): [string, string] => [
+        `${String(name)}, and another request behind them`,
+        `POST /api/users/login HTTP/1.1\r\n${HOST}${[fields].flat().join('\r\n')}\r\n\r\n0\r\n\r\nGET /api/tags HTTP/1.1\r\n${HOST}\r\n`,
+      ]),
       [
         'broken chunks',
         `POST /api/users/login HTTP/1.1\r\n${HOST}content-type: application/json\r\ntransfer-encoding: chunked\r\n\r\nzz\r\nx\r\n`,
       ],
     ])('%s', async (_, bytes) => {
-      expectRefusal((await exchange(bytes))[0]);
+      const replies = await exchange(bytes);
+      expectRefusal(replies[0]);
+      // What comes after it is not read for another request.
+      expect(replies).toHaveLength(1);
+    });
+
+    it.each([
+      ['an unknown version', 505, `GET /api/tags HTTP/9.9\r\n${HOST}\r\n`],
+      [
+        'an unknown encoding',
+        501,
+        `POST /api/users/login HTTP/1.1\r\n${HOST}transfer-encoding: feathers\r\n\r\n${BODY}`,
+      ],
+    ])('%s, which Nginx says by a %d', async (_, ofNginx, bytes) => {
+      const [reply, ...others] = await exchange(bytes);
+      expect(others).toEqual([]);
+      if (edge === 'none') return expectRefusal(reply);
+      expect(reply?.status).toBe(ofNginx);
+      expect(edgeFaultsOf({ ...reply!, elapsedMs: 0 })).toEqual([]);
     });
   });
 
@@ -117,7 +145,9 @@ export function brokenHttpSuite(options: SiteOptions = {}): void {
         `GET /api/profiles/${ada.name} HTTP/1.1\r\n${HOST}connection: close\r\n\r\n`,
       ];
       const replies = await exchange(requests.join(''));
-      expect(replies.map(({ status }) => status)).toEqual([200, 422, 422, 422, 200]);
+      const statuses = replies.map(({ status }) => status);
+      // Nginx reads no further on a connection on which a path came that cannot be decoded.
+      expect(statuses).toEqual(edge === 'none' ? [200, 422, 422, 422, 200] : [200, 422, 400]);
     });
 
     it('that a client leaves in the middle of a body holds nothing up', async () => {

@@ -5,6 +5,7 @@ import { draft, useConduit } from '../support/conduit.js';
 import { footprintsOf, type Footprint, type Footprints } from '../support/footprint.js';
 import { shorten, type Incoming, type Wire } from '../support/wire.js';
 import { errorFaultsOf, faultsOf } from './conformance.js';
+import { edgeFaultsOf, isOfEdge, type Edge } from './edge.js';
 import { contract, operation, type Operation, type Parameter, type Schema } from './document.js';
 import * as hostile from './hostile-values.js';
 import type { Hostile } from './hostile-values.js';
@@ -24,8 +25,10 @@ const TRIES = 3;
  *
  * The random part is repeated by its seed, which a failure prints: `CONDUIT_FUZZ_SEED=… npm run test:jest -- malformed`.
  * `CONDUIT_FUZZ_RUNS` makes it longer than a test run has time for.
+ *
+ * @param edge refuses some of it before the site gets to see it, by a problem document
  */
-export function malformedSuite(options: SiteOptions = {}): void {
+export function malformedSuite(options: SiteOptions = {}, edge: Edge = 'none'): void {
   const conduit = useConduit(options);
   /** Sends what is hostile, so what is taken changes nobody else. */
   let mallory: Member;
@@ -78,10 +81,12 @@ export function malformedSuite(options: SiteOptions = {}): void {
     }
     const { status } = incoming;
     const faults: string[] = [];
+    const ofEdge = isOfEdge(edge, incoming);
     if (status >= 500) faults.push(`answered ${status}`);
+    else if (ofEdge) faults.push(...edgeFaultsOf(incoming));
     else if (status >= 400) faults.push(...errorFaultsOf(incoming));
     else faults.push(...faultsOf(asked, incoming));
-    if (!allowed(asked, status)) faults.push(`${status} is not a status of ${asked.id}`);
+    if (!ofEdge && !allowed(asked, status)) faults.push(`${status} is not a status of ${asked.id}`);
     if (trial.refused && status < 400) faults.push(`was taken with ${status}`);
     if (status === 422 && fields !== undefined && !keysOf(incoming).some((key) => fields.includes(key))) {
       faults.push(`none of ${fields.join(', ')} is named`);

@@ -231,6 +231,16 @@ describe('what is not a request', () => {
     expect(JSON.parse(body!)).toMatchObject({ status, code });
   });
 
+  test.each([
+    ['an encoding nobody knows', 'transfer-encoding: feathers', '{"thing":{}}'],
+    ['chunks that are none', 'transfer-encoding: chunked', 'zz\r\nx\r\n'],
+  ])('a body in %s gets one answer, also where it was refused before it was read', async (_, field, body) => {
+    for (const path of ['/nowhere', '/things']) {
+      const answer = await sendRaw(site.port, `POST ${path} HTTP/1.1\r\nhost: x\r\n${field}\r\n\r\n${body}`);
+      expect(answer.match(/^HTTP\/1\.1 \d+/gm)).toEqual([expect.stringMatching(/ 4\d\d$/)]);
+    }
+  });
+
   test.each(['TRACE', 'PROPFIND', 'LOCK', 'M-SEARCH', 'PURGE', 'OPTIONS'])(
     'method %s is refused',
     async (method) => {

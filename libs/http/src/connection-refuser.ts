@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { STATUS_CODES, type Server, type ServerResponse } from 'node:http';
+import { STATUS_CODES, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Counter } from '@rookery/kernel';
 import { httpErrors, type HttpErrorName } from './http.errors.js';
@@ -16,7 +16,10 @@ const BY_CODE: Readonly<Record<string, HttpErrorName>> = {
   ERR_HTTP_REQUEST_TIMEOUT: 'REQUEST_TIMEOUT',
 };
 
-type AnsweringSocket = Socket & { readonly _httpMessage?: ServerResponse | null };
+type AnsweringSocket = Socket & {
+  readonly _httpMessage?: ServerResponse | null;
+  readonly parser?: { readonly incoming?: IncomingMessage | null } | null;
+};
 
 /**
  * Answers what never becomes a request of Fastify's: bytes that are not HTTP, a header too large or too slow, CONNECT, an
@@ -37,9 +40,13 @@ export class ConnectionRefuser {
   }
 
   readonly onClientError = (error: Error & { code?: string }, socket: Socket): void => {
-    const message = (socket as AnsweringSocket)._httpMessage;
+    const { _httpMessage: message, parser } = socket as AnsweringSocket;
     const answering = message?.headersSent === true && !message.writableFinished;
+    const isOfBody = parser?.incoming?.complete === false;
+    const answered = isOfBody && (!message || message.headersSent);
     if (error.code === 'ECONNRESET' || !socket.writable || answering) socket.destroy();
+    // Whoever reads two answers to one request takes the second for that to the next.
+    else if (answered) this.close(socket);
     else this.refuse(BY_CODE[error.code ?? ''] ?? 'MALFORMED_REQUEST', socket, error);
   };
 
@@ -64,8 +71,13 @@ export class ConnectionRefuser {
     };
     const lines = Object.entries(headers).map(([field, value]) => `${field}: ${value}\r\n`);
     const head = `HTTP/1.1 ${rendered.status} ${STATUS_CODES[rendered.status] ?? 'Error'}\r\n${lines.join('')}\r\n`;
+    this.close(socket, Buffer.concat([Buffer.from(head, 'latin1'), rendered.body]));
+  }
+
+  private close(socket: Socket, last?: Buffer): void {
     socket.on('error', () => socket.destroy());
-    socket.end(Buffer.concat([Buffer.from(head, 'latin1'), rendered.body]));
+    if (last === undefined) socket.end();
+    else socket.end(last);
     // Read on what still comes: closing with bytes unread resets the connection, and the answer with it.
     socket.resume();
     setTimeout(() => socket.destroy(), LINGER_MS).unref();

@@ -4,6 +4,8 @@ import { startHaproxy, startNginx, type Proxy } from '@rookery/devstack/testing'
 import { NginxBalancer, renderTemplates, renderUpstream, type TemplateValues } from '@rookery/discovery';
 import type { PlainReplica } from './plain-replica.js';
 
+type Peer = Pick<PlainReplica, 'name' | 'address'>;
+
 const DEPLOY = join(import.meta.dirname, '../../../deploy');
 
 /** Files of `deploy/<folder>`, as they are. */
@@ -13,7 +15,7 @@ export function templatesOf(folder: string): Record<string, string> {
 }
 
 /** An Nginx by the files of `deploy/nginx`, in front of these, with room for any load of a test. */
-export function nginxBefore(replicas: readonly PlainReplica[], values: TemplateValues = {}): Promise<Proxy> {
+export function nginxBefore(replicas: readonly Peer[], values: TemplateValues = {}): Promise<Proxy> {
   const templates = templatesOf('nginx');
   if (values['CERTIFICATE'] === undefined) delete templates['tls.conf'];
   return startNginx({
