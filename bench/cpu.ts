@@ -25,6 +25,17 @@ export function cpuOfTree(root: number): number {
   return ticks * TICK_MS;
 }
 
+/** CPU time that all processors of this machine have spent on anything since it started, in milliseconds; 0 without /proc. */
+export function cpuOfMachine(): number {
+  if (TICK_MS === 0) return 0;
+  const [user, nice, system, , , irq, softirq, steal] = readFileSync('/proc/stat', 'utf8')
+    .split('\n', 1)[0]!
+    .split(/\s+/)
+    .slice(1)
+    .map(Number);
+  return (user! + nice! + system! + irq! + softirq! + steal!) * TICK_MS;
+}
+
 /** Resident memory of a process in MiB. */
 export function residentOf(pid: number): number {
   const line = /^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'));

@@ -32,7 +32,7 @@ export async function benchDatabases(
   };
   try {
     await new Migrator({ shards: server.urls.map((url) => ({ url })), migrations: schema }).up();
-    return { urls: server.urls, serverPid: await pidOf(server.urls[0]!), close };
+    return { urls: server.urls, serverPid: await serverPidOf(server.urls[0]!), close };
   } catch (error) {
     await close();
     throw error;
@@ -77,8 +77,8 @@ async function runNode([script, ...args]: string[], urls: readonly string[]): Pr
   return said;
 }
 
-/** The parent of a backend is the server. */
-async function pidOf(url: string): Promise<number> {
+/** Process id of the PostgreSQL server that has this database. */
+export async function serverPidOf(url: string): Promise<number> {
   const client = new pg.Client({ connectionString: url });
   await client.connect();
   try {

@@ -15,6 +15,7 @@ import { read } from './scenarios/read.js';
 import { relay } from './scenarios/relay.js';
 import { roll } from './scenarios/roll.js';
 import { rpc } from './scenarios/rpc.js';
+import { scale } from './scenarios/scale.js';
 import { seed } from './scenarios/seed.js';
 import { storm } from './scenarios/storm.js';
 import { tx } from './scenarios/tx.js';
@@ -36,6 +37,7 @@ const SCENARIOS: readonly Scenario[] = [
   rpc,
   edge,
   roll,
+  scale,
   hit,
   read,
   invalidate,

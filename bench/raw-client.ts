@@ -2,6 +2,9 @@ import { connect, type Socket } from 'node:net';
 
 const HEAD_END = Buffer.from('\r\n\r\n');
 
+/** What a request fails by whose connection was closed before an answer. */
+export const CLOSED = 'the server closed the connection';
+
 /** A GET as bytes for `RawClient.ask`. */
 export function getRequest(
   port: number,
@@ -22,7 +25,7 @@ export class RawClient {
   private constructor(private readonly socket: Socket) {
     socket.on('data', (chunk) => this.read(chunk));
     socket.on('error', (error) => this.waiting?.reject(error));
-    socket.on('close', () => this.waiting?.reject(new Error('the server closed the connection')));
+    socket.on('close', () => this.waiting?.reject(new Error(CLOSED)));
   }
 
   static to(port: number): Promise<RawClient> {
