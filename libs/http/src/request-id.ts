@@ -3,7 +3,8 @@ import { randomFillSync } from 'node:crypto';
 const BATCH = 128;
 const BYTES = 16;
 const LENGTH = 36;
-const DASHES: ReadonlySet<number> = new Set([8, 13, 18, 23]);
+/** Where the two digits of each byte stand. */
+const PLACES = [0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34];
 const HEX = Buffer.from('0123456789abcdef', 'latin1');
 
 const random = Buffer.alloc(BATCH * BYTES);
@@ -24,18 +25,16 @@ export function newRequestId(): string {
 
 function fill(): void {
   randomFillSync(random);
-  let [from, to] = [0, 0];
   for (let id = 0; id < BATCH; id += 1) {
+    const from = id * BYTES;
     random[from + 6] = (random[from + 6]! & 0x0f) | 0x40;
     random[from + 8] = (random[from + 8]! & 0x3f) | 0x80;
-    for (let at = 0; at < LENGTH; at += 1) {
-      if (DASHES.has(at)) continue;
-      const byte = random[from++]!;
-      text[to + at] = HEX[byte >> 4]!;
-      at += 1;
-      text[to + at] = HEX[byte & 0x0f]!;
+    for (let i = 0; i < BYTES; i += 1) {
+      const byte = random[from + i]!;
+      const to = id * LENGTH + PLACES[i]!;
+      text[to] = HEX[byte >> 4]!;
+      text[to + 1] = HEX[byte & 0x0f]!;
     }
-    to += LENGTH;
   }
   ids = text.toString('latin1');
   used = 0;
