@@ -52,6 +52,18 @@ export const hit: Scenario = {
         await mustBeAHit(stock, recorded);
         await compare(report, 'the stock interceptor', headers, stock, bare);
       }
+      // It caches only while it is the only replica.
+      await ours.stop();
+      const logged = await started(startConduit(databases.urls, { CACHE: 'on', LOG_LEVEL: 'info' }));
+      const file = join(folder, 'logged.json');
+      await writeFile(file, JSON.stringify(await hitOf(logged, {})));
+      await compare(
+        report,
+        'anonymous, with an access log',
+        {},
+        logged,
+        await started(start(['bench/baselines/same-bytes.js', file])),
+      );
     } finally {
       await Promise.all(servers.map((server) => server.stop()));
       await rm(folder, { recursive: true, force: true });
