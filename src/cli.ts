@@ -3,6 +3,8 @@ import {
   cacheInvalidate,
   cacheStats,
   capacity,
+  edgeRender,
+  edgeRun,
   eventsGroups,
   eventsParked,
   eventsProcesses,
@@ -32,10 +34,14 @@ type Site = EventsSite & ReadModelSite & CacheSite & Closable;
 const EXIT_BY_SIGNAL = { SIGINT: 130, SIGTERM: 143 } as const;
 
 let opening: Promise<Site> | undefined;
+/** Of a command that runs until it is stopped, and ends in order then. */
+let stop: AbortController | undefined;
 
 // An embedded PostgreSQL that was started for this command must not outlive it.
 for (const [signal, code] of Object.entries(EXIT_BY_SIGNAL)) {
-  process.once(signal, () => {
+  process.on(signal, function onSignal() {
+    if (stop && !stop.signal.aborted) return stop.abort();
+    process.off(signal, onSignal);
     void Promise.allSettled([opening])
       .then(([opened]) => (opened.status === 'fulfilled' ? opened.value?.close() : undefined))
       .finally(() => process.exit(code));
@@ -50,6 +56,7 @@ process.exitCode = await runCli<Site>(process.argv.slice(2), {
     shards: 'where the data lives',
     events: 'what happened, and who handles it',
     cache: 'what replicas keep of it in Redis',
+    edge: 'the balancer of a machine, by who is there',
     cluster: 'the site that runs on this machine by npm run cluster',
   },
   commands: [
@@ -67,6 +74,8 @@ process.exitCode = await runCli<Site>(process.argv.slice(2), {
     cacheExplain,
     cacheInvalidate,
     capacity,
+    edgeRun({ service: 'conduit', untilStopped: () => (stop = new AbortController()).signal }),
+    edgeRender,
     ...clusterCommands(() => clusterFolder(loadConfig().dataDir)),
   ],
   open: () => (opening ??= open()),

@@ -15,7 +15,7 @@ export const LIB_DIRECTIONS: Readonly<Record<string, readonly string[]>> = {
   http: ['kernel'],
   security: ['kernel'],
   observability: ['kernel'],
-  cli: ['kernel', 'sharding', 'events', 'cache'],
+  cli: ['kernel', 'sharding', 'events', 'cache', 'discovery'],
 };
 
 /** What the specs of any lib above the kernel may import besides: a real database. */

@@ -1,13 +1,15 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { edgeRender, edgeRun } from '@rookery/cli';
 import { configOf, unknownVariables } from './environment.js';
 
+const settingsOf = (unit: string) =>
+  readFileSync(join(import.meta.dirname, '../../deploy/systemd', unit), 'utf8')
+    .split('\n')
+    .filter((line) => /^[A-Z]\w*=/.test(line))
+    .map((line) => [line.slice(0, line.indexOf('=')), line.slice(line.indexOf('=') + 1)] as const);
 /** deploy/systemd/conduit.service and the site it starts. */
-const text = readFileSync(join(import.meta.dirname, '../../deploy/systemd/conduit.service'), 'utf8');
-const settings = text
-  .split('\n')
-  .filter((line) => /^[A-Z]\w*=/.test(line))
-  .map((line) => [line.slice(0, line.indexOf('=')), line.slice(line.indexOf('=') + 1)] as const);
+const settings = settingsOf('conduit.service');
 const setting = (name: string) => settings.find(([key]) => key === name)?.[1];
 const environment = Object.fromEntries(
   settings
@@ -30,5 +32,33 @@ describe('deploy/systemd/conduit.service', () => {
     expect(limitMs).toBeGreaterThan(config.drainDelayMs + Math.max(config.requestDeadlineMs, 10_000) + 5_000);
     expect([setting('KillSignal'), setting('RestartPreventExitStatus')]).toEqual(['SIGTERM', '78']);
     expect(setting('ExecStart')).toMatch(/^\/usr\/bin\/node .*dist\/src\/main\.js$/);
+  });
+});
+
+describe('deploy/systemd/conduit-nginx.service and conduit-edge.service', () => {
+  const [nginx, edge] = ['conduit-nginx.service', 'conduit-edge.service'].map(
+    (unit) => (name: string) => settingsOf(unit).flatMap(([key, value]) => (key === name ? [value] : [])),
+  );
+
+  it('are about one folder, as one user', () => {
+    const folder = /\/var\/lib\/conduit-edge\b/;
+    for (const line of [...nginx!('ExecStartPre'), ...nginx!('ExecStart'), ...edge!('ExecStart')])
+      expect(line).toMatch(folder);
+    expect([nginx!('StateDirectory'), edge!('StateDirectory')]).toEqual([['conduit-edge'], ['conduit-edge']]);
+    expect(edge!('User')).toEqual(nginx!('User'));
+  });
+
+  it('call commands with flags that these have', () => {
+    const [run] = edge!('ExecStart');
+    const { path, flags = [] } = edgeRun({
+      service: 'conduit',
+      untilStopped: () => new AbortController().signal,
+    });
+    expect(run).toContain(`dist/src/cli.js ${path.join(' ')} `);
+    for (const [flag] of run!.matchAll(/ --nginx\b/g))
+      expect(flags.some((one) => one.flags.startsWith(flag.trim()))).toBe(true);
+    const [render] = nginx!('ExecStartPre');
+    expect(render).toContain(`dist/src/cli.js ${edgeRender.path.join(' ')} deploy/nginx `);
+    expect(edge!('RestartPreventExitStatus')).toEqual(['2 78']);
   });
 });

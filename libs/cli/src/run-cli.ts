@@ -1,4 +1,5 @@
 import { Command, CommanderError, type Argument } from 'commander';
+import { discoveryErrors } from '@rookery/discovery';
 import { CodedError } from '@rookery/kernel';
 import { shardingErrors } from '@rookery/sharding';
 import type { CliCommand, CliOptions, Closable } from './cli.options.js';
@@ -9,6 +10,7 @@ const EXIT_FAILED = 1;
 export const EXIT_USAGE = 2;
 /** EX_CONFIG of sysexits.h. */
 const EXIT_CONFIG = 78;
+const CONFIGURATION = ['BAD_OPTIONS', 'BAD_INSTANCE', 'BAD_TEMPLATE', 'EDGE_OPTIONS'] as const;
 
 /**
  * Runs one command line and says how it ended; ends no process and throws nothing.
@@ -142,6 +144,7 @@ function reasonOf(error: unknown): string {
 
 function exitCodeOf(error: unknown): number {
   if (shardingErrors.is(error, 'IDENTITY')) return EXIT_CONFIG;
+  if (CONFIGURATION.some((name) => discoveryErrors.is(error, name))) return EXIT_CONFIG;
   const own: unknown = error instanceof Error && 'exitCode' in error ? error.exitCode : undefined;
   return typeof own === 'number' ? own : EXIT_FAILED;
 }

@@ -12,6 +12,7 @@ export const discoveryErrors = defineErrors('DISCOVERY', {
     message: 'the lease of {id} of {service} was lost; it is registered anew',
   },
   BAD_TEMPLATE: { status: 500, message: 'the template {file} cannot be rendered: {reason}' },
+  EDGE_OPTIONS: { status: 500, message: 'no balancer can be kept in step so: {reason}' },
   EDGE_REFUSED: { status: 500, message: '{balancer} refuses the new upstreams, the old ones stay: {reason}' },
   EDGE_AWAY: { status: 503, retryable: true, message: '{balancer} cannot be reached: {reason}' },
   EDGE_NO_EFFECT: {

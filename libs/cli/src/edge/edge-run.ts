@@ -1,0 +1,100 @@
+import { access } from 'node:fs/promises';
+import { join } from 'node:path';
+import {
+  discoveryErrors,
+  HaproxyBalancer,
+  NginxBalancer,
+  runEdge,
+  type Balancer,
+  type EdgeAgent,
+} from '@rookery/discovery';
+import type { CliCommand } from '../cli.options.js';
+import { UsageFault } from '../usage-fault.js';
+import { registryFlags, registryOf } from './registry-of.js';
+
+export interface EdgeRunDefaults {
+  /** The service whose replicas are meant, where no flag says another. */
+  readonly service: string;
+  /** Asked when it runs: aborted when it is to stop. Whoever is asked ends the process by nothing else then. */
+  readonly untilStopped: () => AbortSignal;
+  /** @default process.env */
+  readonly environment?: NodeJS.ProcessEnv;
+}
+
+const SERVICE = /^[a-z0-9][a-z0-9_-]{0,63}$/;
+
+/** `rookery edge run`: keeps the Nginx or HAProxy of this machine in step with the registry, until it is stopped. */
+export function edgeRun(defaults: EdgeRunDefaults): CliCommand<unknown> {
+  return {
+    path: ['edge', 'run'],
+    summary: 'keep the Nginx or HAProxy of this machine in step with the registry',
+    flags: [
+      ...registryFlags,
+      {
+        flags: '--service <name>',
+        summary: `whose replicas, and the name of the upstream (${defaults.service})`,
+      },
+      { flags: '--nginx <prefix>', summary: 'the folder of Nginx, which has its upstream.conf' },
+      {
+        flags: '--nginx-config <file>',
+        summary: "Nginx's main file, with upstream.conf beside it (<prefix>/nginx.conf)",
+      },
+      { flags: '--nginx-pid <file>', summary: "where Nginx's pid stands (<prefix>/nginx.pid)" },
+      { flags: '--haproxy <socket>', summary: "HAProxy's runtime socket, with the level admin" },
+    ],
+    help: `Runs until SIGTERM or Ctrl-C, which leave the balancer what it has. Prints a line for each thing that happens. Needs no
+database, and none of the site's configuration. A balancer or a registry that is away is waited for.
+
+  rookery edge run --etcd 10.0.0.1:2379,10.0.0.2:2379 --nginx /var/lib/conduit-edge
+  rookery edge run --registry dns --dns _http._tcp.conduit.internal --haproxy /run/haproxy/admin.sock
+
+Exit codes: 0 after a stop; 2 for flags that are not understood; 78 for what cannot work so (RK_DISCOVERY_…).`,
+    async run({ flags, json, output, progress }) {
+      const service = typeof flags['service'] === 'string' ? flags['service'] : defaults.service;
+      if (!SERVICE.test(service))
+        throw new UsageFault(`--service takes a name like conduit, not '${service}'`);
+      const print = (line: string): void => (json ? progress.say(line) : output.print(line));
+      const balancer = await balancerOf(flags, service);
+      const registry = await registryOf(flags, service, defaults.environment ?? process.env, told(print));
+      let agent: EdgeAgent | undefined;
+      await runEdge({
+        registry,
+        service,
+        balancer,
+        signal: defaults.untilStopped(),
+        print,
+        onStart: (started) => (agent = started),
+      });
+      if (json) output.json(agent?.status());
+    },
+  };
+}
+
+/** @throws UsageFault, RK_DISCOVERY_EDGE_OPTIONS */
+async function balancerOf(flags: Readonly<Record<string, unknown>>, service: string): Promise<Balancer> {
+  const { nginx, nginxConfig, nginxPid, haproxy } = flags as Readonly<Record<string, string | undefined>>;
+  if ((nginx === undefined) === (haproxy === undefined))
+    throw new UsageFault('say which balancer: --nginx <prefix> or --haproxy <socket>');
+  if (haproxy !== undefined) {
+    if (nginxConfig !== undefined || nginxPid !== undefined)
+      throw new UsageFault('--nginx-config and --nginx-pid are not for --haproxy');
+    return new HaproxyBalancer({ service, socket: haproxy });
+  }
+  const config = nginxConfig ?? join(nginx!, 'nginx.conf');
+  // Nginx may come later; its configuration is there before it, or it is the wrong folder.
+  await access(config).catch((cause: Error) => {
+    const reason = `${config} cannot be read: \`rookery edge render\` writes one (${cause.message})`;
+    throw discoveryErrors.create('EDGE_OPTIONS', { data: { reason }, cause });
+  });
+  return new NginxBalancer({ service, prefix: nginx!, config, ...(nginxPid && { pidFile: nginxPid }) });
+}
+
+/** What goes wrong at each try is said once, until it is something else. */
+function told(print: (line: string) => void): (error: unknown) => void {
+  let last = '';
+  return (error) => {
+    const line = error instanceof Error ? error.message : String(error);
+    if (line !== last) print(line);
+    last = line;
+  };
+}
