@@ -11,6 +11,7 @@ const LOCAL_READS = 1_000_000;
 const BATCH = 20_000;
 const ROUNDS = 7;
 const SHARED_READS = 20_000;
+const MOST_LOADED = 0.01;
 /** At once: one pays the way to Redis and back, many share it. */
 const READERS = [1, 32];
 
@@ -102,28 +103,39 @@ async function shared(report: Report, { url }: Redis): Promise<void> {
   await client.connect();
   for (const [id, key] of keys.entries()) await client.set(`bare:${key}`, JSON.stringify(valueOf(id)));
   try {
-    const ours = (key: string) => cache.get(key, never, options);
+    let loads = 0;
+    const load = async (id: number) => {
+      loads += 1;
+      await turn();
+      return valueOf(id);
+    };
+    const ours = (key: string, id: number) => cache.get(key, () => load(id), options);
     const bare = async (key: string) => JSON.parse((await client.get(`bare:${key}`))!) as Value;
-    if (JSON.stringify(await ours(keys[7]!)) !== JSON.stringify(await bare(keys[7]!))) {
+    if (JSON.stringify(await ours(keys[7]!, 7)) !== JSON.stringify(await bare(keys[7]!))) {
       throw new Error('ours and the baseline differ');
     }
     for (const readers of READERS) {
       const label = `from Redis, ${readers} at once`;
       await report.compare('read', label, side(ours, readers), side(bare, readers));
     }
-    if (cache.stats().localHits > 0) throw new Error('some were read from memory');
+    const { localHits, sharedHits } = cache.stats();
+    if (localHits > 0) throw new Error('some were read from memory');
+    // A machine that stops for longer than the deadline makes a few of them bypass Redis.
+    report.say(`  ${sharedHits} reads from Redis, ${loads} loads`);
+    if (loads > MOST_LOADED * sharedHits)
+      throw new Error('too many were loaded: the figures are of something else');
   } finally {
     await client.quit();
     await cache.stop();
   }
 }
 
-function side(one: (key: string) => Promise<Value>, readers: number): Side {
+function side(one: (key: string, id: number) => Promise<Value>, readers: number): Side {
   return async () => {
     const [since, cpu] = [performance.now(), process.cpuUsage()];
     let at = 0;
     const reader = async () => {
-      for (let i = at++; i < SHARED_READS; i = at++) await one(keys[i % KEYS]!);
+      for (let i = at++; i < SHARED_READS; i = at++) await one(keys[i % KEYS]!, i % KEYS);
     };
     await Promise.all(Array.from({ length: readers }, reader));
     const { user, system } = process.cpuUsage(cpu);

@@ -24,7 +24,10 @@ describe('caches over a Redis in trouble', () => {
 
   /** Entries are stored behind the back of who loaded them. */
   const stored = (key: string) =>
-    until(`${key} is in Redis`, async () => (await stage.redis.command('EXISTS', `test:1:e:${key}`)) === '1');
+    until(
+      `${key} is in Redis`,
+      async () => (await stage.redis.command('EXISTS', `test:1:e2:${key}`)) === '1',
+    );
 
   /** Reads and writes by three caches, with a fault in the middle; then all must be well again. */
   async function undergo(fault: (watch: StaleReadWatch) => Promise<void>): Promise<StaleReadWatch> {
@@ -77,7 +80,7 @@ describe('caches over a Redis in trouble', () => {
     expect(await other.invalidate(['tag'])).toEqual({ acknowledged: true });
     await stage.redis.kill();
     await stage.redis.start();
-    expect(await stage.redis.command('EXISTS', 'test:1:e:k')).toBe('1');
+    expect(await stage.redis.command('EXISTS', 'test:1:e2:k')).toBe('1');
     await inStep([one, other]);
     for (const cache of [one, other])
       expect(await cache.get('k', () => Promise.resolve('new'), options)).toBe('new');

@@ -40,6 +40,7 @@ export interface CacheStats extends CacheCounts {
   readonly driver: DriverState & { readonly name: string; readonly inStep: boolean };
 }
 
+const COUNT_OF = { hit: 'sharedHits', stale: 'stale', miss: 'misses', bypass: 'bypasses' } as const;
 const REPORT_MS = 1_000;
 const MOST_TAGS = 32;
 const LONGEST_TAG = 256;
@@ -126,8 +127,8 @@ export class Cache {
       },
       parse: (record) => valueOf(record, options),
     };
-    return this.read(work, options).then(({ entry: { parsed, meta, body } }) =>
-      parsed ? (parsed.value as T) : valueOf({ meta, body }, options),
+    return this.read(work, options, ({ entry: { parsed, record } }) =>
+      parsed ? (parsed.value as T) : valueOf(record, options),
     );
   }
 
@@ -135,7 +136,7 @@ export class Cache {
    * The entry of `key` as bytes.
    * @throws as `get`
    */
-  async getEntry(
+  getEntry(
     key: string,
     load: (context: LoadContext) => Promise<Buffer | string | LoadedEntry>,
     options: CacheReadOptions,
@@ -149,8 +150,7 @@ export class Cache {
         return recordOfEntry(loaded, performance.now() - began, options);
       },
     };
-    const { entry, status } = await this.read(work, options);
-    return shown(entry, status, performance.now());
+    return this.read(work, options, ({ entry, status }) => shown(entry, status, performance.now()));
   }
 
   /**
@@ -179,7 +179,8 @@ export class Cache {
     tags: readonly string[],
     { mode = 'hard' }: { readonly mode?: InvalidationMode } = {},
   ): Promise<Acknowledgement> {
-    checkTags('invalidated', tags, false);
+    const reason = faultOfTags('invalidated', tags, false);
+    if (reason !== undefined) throw badRead('invalidated', reason);
     if (tags.length === 0) return { acknowledged: true };
     const began = performance.now();
     this.metrics.counts.invalidations += 1;
@@ -220,7 +221,7 @@ export class Cache {
     return explanationOf(key, this.l1.look(key), this.driver);
   }
 
-  private read(work: Work, options: CacheReadOptions): Promise<Found> {
+  private read<T>(work: Work, options: CacheReadOptions, give: (found: Found) => T): Promise<T> {
     const now = performance.now();
     const { counts } = this.metrics;
     const entry = this.l1.get(work.key);
@@ -228,35 +229,25 @@ export class Cache {
       if (entry.isFresh(now)) {
         if (now >= entry.earlyAt && entry.mayBeRenewed(now)) this.refills.renew(entry, work);
         counts.localHits += 1;
-        return Promise.resolve({ entry, status: 'hit' });
+        return settledBy(() => give({ entry, status: 'hit' }));
       }
       if (entry.mayBeServedStale(now)) {
         if (entry.mayBeRenewed(now)) this.refills.renew(entry, work);
         counts.stale += 1;
-        return Promise.resolve({ entry, status: 'stale' });
+        return settledBy(() => give({ entry, status: 'stale' }));
       }
     }
-    return this.search(work, options);
+    const reason = faultOf(work, options);
+    if (reason !== undefined) return Promise.reject(badRead(work.key, reason));
+    return this.search(work).then((found) => {
+      counts[COUNT_OF[found.status]] += 1;
+      return give(found);
+    });
   }
 
-  private async search(
-    work: Work,
-    { ttlMs, staleMs = 0, negativeTtlMs = 0 }: CacheReadOptions,
-  ): Promise<Found> {
-    checkTags(work.key, work.tags, true);
-    if (!(ttlMs > 0 && staleMs >= 0 && negativeTtlMs >= 0)) {
-      throw cacheErrors.create('BAD_READ', {
-        data: { key: work.key, reason: 'its lifetimes are not positive' },
-      });
-    }
+  private search(work: Work): Promise<Found> {
     const search = this.refills.find(work);
-    const found = await (currentDeadline()?.race(search, 'waiting for an entry') ?? search);
-    const { counts } = this.metrics;
-    if (found.status === 'hit') counts.sharedHits += 1;
-    else if (found.status === 'stale') counts.stale += 1;
-    else if (found.status === 'miss') counts.misses += 1;
-    else counts.bypasses += 1;
-    return found;
+    return currentDeadline()?.race(search, 'waiting for an entry') ?? search;
   }
 
   private forgetAll(): void {
@@ -268,6 +259,15 @@ export class Cache {
     const { status, details } = this.driver.state();
     const inStep = this.driver.inStep(performance.now());
     return { status: status === 'up' && inStep ? 'up' : 'degraded', details: { ...details, inStep } };
+  }
+}
+
+/** As a promise at once. */
+function settledBy<T>(give: () => T): Promise<T> {
+  try {
+    return Promise.resolve(give());
+  } catch (error) {
+    return Promise.reject(error);
   }
 }
 
@@ -285,16 +285,23 @@ function shown({ meta, body, writtenAt, freshUntil }: Entry, status: ReadStatus,
   };
 }
 
-function checkTags(key: string, tags: readonly string[], atLeastOne: boolean): void {
-  const reason =
-    (atLeastOne && tags.length === 0) || tags.length > MOST_TAGS
-      ? `it has ${tags.length} tags, not 1 to ${MOST_TAGS}`
-      : key.length === 0 || key.includes('\n')
-        ? 'its key is empty or has more than one line'
-        : tags.some((tag) => !isTag(tag))
-          ? `a tag is empty, '${EVERYTHING}', of several lines or longer than ${LONGEST_TAG}`
-          : undefined;
-  if (reason !== undefined) throw cacheErrors.create('BAD_READ', { data: { key, reason } });
+/** What is wrong with a read. */
+function faultOf({ key, tags }: Work, { ttlMs, staleMs = 0, negativeTtlMs = 0 }: CacheReadOptions) {
+  if (!(ttlMs > 0 && staleMs >= 0 && negativeTtlMs >= 0)) return 'its lifetimes are not positive';
+  return faultOfTags(key, tags, true);
+}
+
+function faultOfTags(key: string, tags: readonly string[], atLeastOne: boolean): string | undefined {
+  if ((atLeastOne && tags.length === 0) || tags.length > MOST_TAGS) {
+    return `it has ${tags.length} tags, not 1 to ${MOST_TAGS}`;
+  }
+  if (key.length === 0 || key.includes('\n')) return 'its key is empty or has more than one line';
+  if (tags.every(isTag)) return undefined;
+  return `a tag is empty, '${EVERYTHING}', of several lines or longer than ${LONGEST_TAG}`;
+}
+
+function badRead(key: string, reason: string): Error {
+  return cacheErrors.create('BAD_READ', { data: { key, reason } });
 }
 
 function isTag(tag: string): boolean {

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { EntryMeta, StoredRecord } from './drivers/driver.js';
 import type { Snapshot } from './tag-table.js';
+import { sizeOf } from './text-record.js';
 
 export interface Lifetimes {
   /** Milliseconds during which an entry is fresh. */
@@ -29,8 +30,7 @@ export class Entry {
   readonly earlyAt: number;
 
   constructor(
-    readonly meta: EntryMeta,
-    readonly body: Buffer,
+    readonly record: StoredRecord,
     readonly snapshot: Snapshot,
     readonly writtenAt: number,
     readonly freshUntil: number,
@@ -38,14 +38,23 @@ export class Entry {
     /** The value, parsed once for all who read it. */
     readonly parsed?: { readonly value: unknown },
   ) {
+    const { meta } = record;
     // XFetch (Vattani, Chierichetti, Lowenstein, 2015), drawn once for each entry and replica: the dearer the load, the
     // earlier; and never before the last tenth of its life.
     const lead = Math.min(meta.loadMs * -Math.log(1 - Math.random()), meta.freshMs * EARLY_SHARE);
     this.earlyAt = freshUntil - lead;
   }
 
+  get meta(): EntryMeta {
+    return this.record.meta;
+  }
+
+  get body(): Buffer {
+    return this.record.body;
+  }
+
   get bytes(): number {
-    const content = this.body.length * (this.parsed ? 1 + PARSED_BYTES : 1);
+    const content = sizeOf(this.record) * (this.parsed ? 1 + PARSED_BYTES : 1);
     return OVERHEAD_BYTES + content + this.snapshot.tagCount * TAG_BYTES;
   }
 
@@ -65,21 +74,22 @@ export class Entry {
 
 /** Holds the snapshot for the entry. */
 export function entryOf(
-  { meta, body }: StoredRecord,
+  record: StoredRecord,
   { ageMs, isStale }: { readonly ageMs: number; readonly isStale: boolean },
   snapshot: Snapshot,
   now: number,
   parse?: (record: StoredRecord) => unknown,
 ): Entry {
+  const { meta } = record;
   const writtenAt = now - ageMs;
-  const parsed = parse && { value: parse({ meta, body }) };
+  const parsed = parse && { value: parse(record) };
   const freshUntil = isStale ? Math.min(now, writtenAt + meta.freshMs) : writtenAt + meta.freshMs;
   const keptUntil = writtenAt + meta.keptMs;
-  return new Entry(meta, body, snapshot.hold(), writtenAt, freshUntil, keptUntil, parsed);
+  return new Entry(record, snapshot.hold(), writtenAt, freshUntil, keptUntil, parsed);
 }
 
 /** Strong: the same bytes have the same, on every replica. */
-export function etagOf(body: Buffer): string {
+export function etagOf(body: Buffer | string): string {
   return `"${createHash('sha1').update(body).digest('base64url').slice(0, 22)}"`;
 }
 

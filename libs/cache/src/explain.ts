@@ -1,5 +1,6 @@
 import type { CacheDriver, DriverEntry } from './drivers/driver.js';
 import type { Entry } from './entry.js';
+import { sizeOf } from './text-record.js';
 
 export interface Explanation {
   readonly key: string;
@@ -30,7 +31,7 @@ export async function explanationOf(
 }
 
 function stateOf(entry: Entry, now: number): EntryState {
-  const { meta, body, snapshot, writtenAt, freshUntil, keptUntil } = entry;
+  const { meta, record, snapshot, writtenAt, freshUntil, keptUntil } = entry;
   const state = entry.isFresh(now)
     ? 'fresh'
     : entry.mayBeServedStale(now)
@@ -39,5 +40,5 @@ function stateOf(entry: Entry, now: number): EntryState {
         ? 'expired'
         : 'invalidated';
   const [ageMs, freshForMs] = [Math.round(now - writtenAt), Math.max(0, Math.round(freshUntil - now))];
-  return { state, tags: snapshot.tags, etag: meta.etag, bytes: body.length, ageMs, freshForMs };
+  return { state, tags: snapshot.tags, etag: meta.etag, bytes: sizeOf(record), ageMs, freshForMs };
 }

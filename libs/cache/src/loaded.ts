@@ -1,6 +1,7 @@
 import { cacheErrors } from './cache.errors.js';
 import type { EntryMeta, StoredRecord } from './drivers/driver.js';
 import { etagOf, jittered } from './entry.js';
+import { TextRecord } from './text-record.js';
 
 export interface LoadContext {
   /** Aborted when the load has taken too long. */
@@ -58,7 +59,7 @@ export function recordOfValue<T>(
     const negative = value === null ? 'null' : 'undefined';
     return record(EMPTY, { negative, loadMs }, options);
   }
-  return record(bytesOf(key, value, options), { loadMs }, options);
+  return record(contentOf(key, value, options), { loadMs }, options);
 }
 
 export function recordOfEntry<T>(
@@ -84,28 +85,34 @@ export function valueOf<T>(record: StoredRecord, options: CacheReadOptions<T>): 
   if (record.meta.negative === 'null') return null as T;
   if (record.meta.negative === 'undefined') return undefined as T;
   if (options.codec) return options.codec.decode(record.body);
-  return deepFreeze(JSON.parse(record.body.toString()) as T);
+  return deepFreeze(JSON.parse(record.text ?? record.body.toString()) as T);
 }
 
 function record<T>(
-  body: Buffer,
+  content: Buffer | string,
   meta: Omit<EntryMeta, 'etag' | 'freshMs' | 'keptMs' | 'tags'>,
   { tags, ttlMs, staleMs = 0, negativeTtlMs = 0 }: CacheReadOptions<T>,
 ): Loaded {
   const lifetimes = meta.negative
     ? jittered({ ttlMs: negativeTtlMs, staleMs: 0 })
     : jittered({ ttlMs, staleMs });
+  const whole = { ...meta, ...lifetimes, tags, etag: etagOf(content) };
   return {
-    record: { body, meta: { ...meta, ...lifetimes, tags, etag: etagOf(body) } },
+    record: typeof content === 'string' ? new TextRecord(whole, content) : { body: content, meta: whole },
     kept: lifetimes.keptMs > 0,
   };
 }
 
-function bytesOf<T>(key: string, value: T, { codec }: CacheReadOptions<T>): Buffer {
+/** Text if it is JSON. */
+function contentOf<T>(key: string, value: T, { codec }: CacheReadOptions<T>): Buffer | string {
   try {
-    const encoded = codec ? codec.encode(value) : (JSON.stringify(value) as string | undefined);
-    if (encoded === undefined) throw new TypeError(`a ${typeof value} has no JSON`);
-    return Buffer.isBuffer(encoded) ? encoded : Buffer.from(encoded);
+    if (codec) {
+      const encoded = codec.encode(value);
+      return Buffer.isBuffer(encoded) ? encoded : Buffer.from(encoded);
+    }
+    const text = JSON.stringify(value) as string | undefined;
+    if (text === undefined) throw new TypeError(`a ${typeof value} has no JSON`);
+    return text;
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
     throw cacheErrors.create('NOT_SERIALIZABLE', { data: { key, reason }, cause });

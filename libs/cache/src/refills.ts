@@ -32,7 +32,8 @@ interface Rights {
 
 /** One search or load under way, which others may wait for. */
 class Flight {
-  promise!: Promise<Found>;
+  /** Nothing once it has landed. */
+  promise: Promise<Found> | undefined;
   snapshot: Snapshot | undefined;
 
   /** From now on it may give what was so at this moment. */
@@ -66,11 +67,11 @@ export class Refills {
 
   find(work: Work): Promise<Found> {
     const running = this.flights.get(work.key);
-    if (running && this.mayJoin(running)) {
+    if (running?.promise && this.mayJoin(running)) {
       this.metrics.counts.stampedesAvoided += 1;
-      return this.join(running, work);
+      return this.join(running.promise, work);
     }
-    return this.fly(work, (flight) => this.search(flight, work, running)).promise;
+    return this.fly(work, (flight) => this.search(flight, work, running));
   }
 
   /** Loads anew in the background, unless another replica does. */
@@ -82,7 +83,7 @@ export class Refills {
         : this.searchAnew(flight, entry, work);
     const renewal = async () => {
       try {
-        await this.fly(work, run).promise;
+        await this.fly(work, run);
       } catch (error) {
         entry.renewAfter = performance.now() + RENEW_AGAIN_MS;
         this.settings.onWarning('an entry could not be loaded anew', error);
@@ -103,9 +104,9 @@ export class Refills {
   }
 
   /** A load fails with the deadline of whoever began it: who has more time begins one of his own. */
-  private async join(flight: Flight, work: Work): Promise<Found> {
+  private async join(flight: Promise<Found>, work: Work): Promise<Found> {
     try {
-      return await flight.promise;
+      return await flight;
     } catch (error) {
       const isDeadline = error instanceof Error && 'code' in error && /DEADLINE/.test(String(error.code));
       if (!isDeadline || currentDeadline()?.passed === true) throw error;
@@ -113,14 +114,28 @@ export class Refills {
     }
   }
 
-  private fly(work: Work, run: (flight: Flight) => Promise<Found>): Flight {
+  private fly(work: Work, run: (flight: Flight) => Promise<Found>): Promise<Found> {
     const flight = new Flight();
     this.flights.set(work.key, flight);
-    flight.promise = run(flight).finally(() => {
+    const land = () => {
       flight.snapshot?.release();
       if (this.flights.get(work.key) === flight) this.flights.delete(work.key);
-    });
-    return flight;
+      // A map leaves the tables that it has outgrown to the collector, with what was in them, and not at once.
+      flight.promise = undefined;
+    };
+    // `finally` would make three promises of one.
+    const promise = run(flight).then(
+      (found) => {
+        land();
+        return found;
+      },
+      (error: unknown) => {
+        land();
+        throw error;
+      },
+    );
+    flight.promise = promise;
+    return promise;
   }
 
   private search(flight: Flight, work: Work, before: Flight | undefined): Promise<Found> {
@@ -132,26 +147,42 @@ export class Refills {
     if (await this.driver.comeIntoStep()) return this.searchShared(flight, work);
     // Nobody can tell whether what is being loaded is stale by now. So it is not joined: all who come meanwhile share the
     // next load, and there are never two of one key at a time.
-    await before?.promise.catch(() => undefined);
+    await before?.promise?.catch(() => undefined);
     return this.load(flight, work, {}, 'bypass');
   }
 
-  private async searchShared(flight: Flight, work: Work): Promise<Found> {
-    const giveUpAt = performance.now() + this.settings.waitForOthersMs;
+  /** What most reads come to is found at the first look, and costs few promises: requests make each of them dear. */
+  private searchShared(flight: Flight, work: Work): Promise<Found> {
+    const began = performance.now();
+    const snapshot = flight.begin(this.table.snapshot(work.tags));
+    return this.read(work, 'unless-fresh', (read) =>
+      read?.record ? this.take(work, snapshot, read) : this.searchOn(flight, work, read, began),
+    );
+  }
+
+  /** Loads, or waits for whoever does. */
+  private async searchOn(
+    flight: Flight,
+    work: Work,
+    seen: DriverRead | undefined,
+    began: number,
+  ): Promise<Found> {
+    const giveUpAt = began + this.settings.waitForOthersMs;
+    let read = seen;
     for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(2 * pause, LONGEST_PAUSE_MS)) {
-      const snapshot = flight.begin(this.table.snapshot(work.tags));
-      const read = await this.read(work, 'unless-fresh');
-      if (read?.record) return this.take(work, snapshot, read);
       if (!read || read.lease !== undefined) return this.load(flight, work, read ?? {}, 'miss');
       if (performance.now() + pause > giveUpAt) return this.load(flight, work, read, 'miss');
       if (pause === FIRST_PAUSE_MS) this.metrics.counts.stampedesAvoided += 1;
       await delay(pause);
+      const snapshot = flight.begin(this.table.snapshot(work.tags));
+      read = await this.read(work, 'unless-fresh', (again) => again);
+      if (read?.record) return this.take(work, snapshot, read);
     }
   }
 
   private async searchAnew(flight: Flight, entry: Entry, work: Work): Promise<Found> {
     const snapshot = flight.begin(this.table.snapshot(work.tags));
-    const read = await this.read(work, 'always');
+    const read = await this.read(work, 'always', (seen) => seen);
     if (!read) return this.load(flight, work, {}, 'miss');
     const { record, lease } = read;
     const ours = performance.now() - entry.writtenAt;
@@ -163,25 +194,35 @@ export class Refills {
     return this.load(flight, work, { ...read, leaveMs: RENEW_AGAIN_MS }, 'miss');
   }
 
-  private async read(work: Work, wish: LeaseWish): Promise<DriverRead | undefined> {
+  /** Gives `next` nothing where the driver is away. */
+  private read<T>(
+    { key, tags }: Work,
+    wish: LeaseWish,
+    next: (read: DriverRead | undefined) => T | Promise<T>,
+  ): Promise<T> {
+    const { counts, driverSeconds } = this.metrics;
     const began = performance.now();
-    try {
-      return await this.driver.read(work.key, work.tags, wish);
-    } catch (error) {
-      if (!cacheErrors.is(error, 'REDIS_AWAY')) throw error;
-      this.metrics.counts.driverFaults += 1;
-      return undefined;
-    } finally {
-      this.metrics.driverSeconds.observe((performance.now() - began) / 1_000);
-    }
+    const observe = () => driverSeconds.observe((performance.now() - began) / 1_000);
+    return this.driver.read(key, tags, wish).then(
+      (read) => {
+        observe();
+        return next(read);
+      },
+      (error: unknown) => {
+        observe();
+        if (!cacheErrors.is(error, 'REDIS_AWAY')) throw error;
+        counts.driverFaults += 1;
+        return next(undefined);
+      },
+    );
   }
 
   /** What is stale goes into memory, too, or each reader until its renewal would ask the driver. */
   private take(work: Work, snapshot: Snapshot, { record, ...rights }: DriverRead): Found {
-    const { ageMs, invalidated, ...stored } = record!;
-    const isStale = invalidated === 'soft' || ageMs >= stored.meta.freshMs;
+    const { ageMs, invalidated, meta } = record!;
+    const isStale = invalidated === 'soft' || ageMs >= meta.freshMs;
     const now = performance.now();
-    const entry = entryOf(stored, { ageMs, isStale }, snapshot, now, work.parse?.bind(work));
+    const entry = entryOf(record!, { ageMs, isStale }, snapshot, now, work.parse?.bind(work));
     if (isStale && rights.lease !== undefined) this.renew(entry, work, rights);
     else entry.renewAfter = now + LONGEST_PAUSE_MS;
     this.keep(work.key, entry);

@@ -19,6 +19,8 @@ export interface EntryMeta {
 export interface StoredRecord {
   readonly meta: EntryMeta;
   readonly body: Buffer;
+  /** The body as text, where that is what there is: to ask for `body` then makes it. JSON as `JSON.stringify` writes it. */
+  readonly text?: string | undefined;
 }
 
 /** The versions of an entry's tags before its load began; only its driver can read them. */

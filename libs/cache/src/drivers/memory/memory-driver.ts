@@ -12,6 +12,7 @@ import {
   type StoredRecord,
   type Versions,
 } from '../driver.js';
+import { sizeOf, TextRecord } from '../../text-record.js';
 
 interface Kept {
   readonly record: StoredRecord;
@@ -48,7 +49,7 @@ export class MemoryHub {
 
   constructor({ maxBytes = 0 }: { readonly maxBytes?: number } = {}) {
     if (maxBytes > 0) {
-      const sizeCalculation = ({ record }: Kept, key: string) => record.body.length + 2 * key.length + 500;
+      const sizeCalculation = ({ record }: Kept, key: string) => sizeOf(record) + 2 * key.length + 500;
       this.records = new LRUCache({ maxSize: maxBytes, sizeCalculation });
     }
   }
@@ -67,7 +68,7 @@ export class MemoryHub {
     const ageMs = kept ? now - kept.writtenAt : 0;
     const given =
       kept && kept.hard === hard && ageMs < kept.record.meta.keptMs
-        ? { ...kept.record, ageMs, invalidated: kept.soft === soft ? ('no' as const) : ('soft' as const) }
+        ? givenOf(kept.record, ageMs, kept.soft === soft ? 'no' : 'soft')
         : undefined;
     const fresh = given !== undefined && given.invalidated === 'no' && ageMs < given.meta.freshMs;
     const lease = !fresh || wants === 'always' ? this.takeLease(key, versions, now) : undefined;
@@ -109,11 +110,11 @@ export class MemoryHub {
   explain(key: string): DriverEntry | undefined {
     const kept = this.records?.peek(key);
     if (!kept) return undefined;
-    const { meta, body } = kept.record;
+    const { meta } = kept.record;
     const [hard, soft] = this.versionsOf(meta.tags);
     const state = kept.hard !== hard ? 'invalidated' : kept.soft === soft ? 'valid' : 'soft';
     const ageMs = Math.round(performance.now() - kept.writtenAt);
-    return { state, tags: meta.tags, etag: meta.etag, bytes: body.length, ageMs };
+    return { state, tags: meta.tags, etag: meta.etag, bytes: sizeOf(kept.record), ageMs };
   }
 
   private versionsOf(tags: readonly string[]): [hard: string, soft: string] {
@@ -135,6 +136,12 @@ export class MemoryHub {
     this.leases.set(key, { id, versions, until: now + LEASE_MS });
     return id;
   }
+}
+
+function givenOf(record: StoredRecord, ageMs: number, invalidated: 'no' | 'soft'): DriverRead['record'] {
+  const { meta, text } = record;
+  if (text !== undefined) return new TextRecord(meta, text, ageMs, invalidated);
+  return { meta, body: record.body, ageMs, invalidated };
 }
 
 /** For one process: its invalidations reach every cache of it before they return. */

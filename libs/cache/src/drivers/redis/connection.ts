@@ -59,10 +59,14 @@ export class RedisConnection {
     this.client.connect().catch((error: unknown) => this.warn(error));
   }
 
+  get deadlineMs(): number {
+    return this.setup.deadlineMs;
+  }
+
   /** For what reads wait for. @throws RK_CACHE_REDIS_AWAY */
-  call<T>(work: (connection: this) => Promise<T>): Promise<T> {
+  call<T>(work: (connection: this) => Promise<T>, limitMs = this.setup.deadlineMs): Promise<T> {
     if (this.isAway) return Promise.reject(away('it did not answer before'));
-    return this.answer(work, this.setup.deadlineMs, true);
+    return this.answer(work, limitMs, true);
   }
 
   /** Whatever the breaker says, and for as long as it is given. @throws as `call` */
@@ -79,9 +83,10 @@ export class RedisConnection {
     return answer as Promise<T>;
   }
 
-  /** Milliseconds that `key` has left, and what lies under `names`, in one round trip. For one Redis alone. */
-  look(key: string, names: string[]): Promise<[left: number, texts: (string | null)[]]> {
-    return Promise.all([this.client.pTTL(key), this.client.mGet(names)]);
+  /** What lies under the names at one moment. For one Redis alone. */
+  textsOf(names: readonly string[]): Promise<(string | null)[]> {
+    // `mGet` would go through two promises more.
+    return (this.client as RedisClientType).sendCommand(['MGET', ...names]);
   }
 
   async publish(channel: string, message: string): Promise<void> {

@@ -1,8 +1,20 @@
 import { randomBytes } from 'node:crypto';
+import { sizeOf } from '../../text-record.js';
 import type { DriverEntry, DriverRead, LeaseWish, StoredRecord, Versions } from '../driver.js';
 import type { RedisConnection } from './connection.js';
 import type { Keys } from './keys.js';
-import { beginningOf, partsOf, stored, versionsOf, written, type WrittenRecord } from './record-text.js';
+import { Looks, type Seen } from './looks.js';
+import {
+  beginningOf,
+  partsIn,
+  partsOf,
+  partsOfRecord,
+  versionsOf,
+  written,
+  type Parts,
+  type WrittenRecord,
+} from './record-text.js';
+import type { RedisClock } from './redis-clock.js';
 import { HARD_LENGTH, LEASE_MS, MINT, READ, RELEASE, TAKE_LEASE, VERSION_MS } from './scripts.js';
 
 const PREFIX_LENGTH = 10;
@@ -15,19 +27,23 @@ interface Look {
 }
 
 /**
- * Entries, the versions of their tags, and leases. In one Redis a fresh entry and its versions are read together, in one
- * round trip, and what is not fresh by a script, which gives the lease. In a cluster, where they lie on different nodes, each
+ * Entries, the versions of their tags, and leases. In one Redis a fresh entry and its versions are read together, by one
+ * command, and what is not fresh by a script, which gives the lease. In a cluster, where they lie on different nodes, each
  * is read by its own command. That is as right: a version that is gone never comes back, so an entry that has the versions of
  * a moment during the reading was valid then.
  */
 export class RedisEntries {
   private readonly prefix = randomBytes(9).toString('base64url').slice(0, PREFIX_LENGTH);
+  private readonly looks: Looks;
   private count = 0;
 
   constructor(
     private readonly connection: RedisConnection,
     private readonly keys: Keys,
-  ) {}
+    private readonly clock: RedisClock,
+  ) {
+    this.looks = new Looks(connection, keys);
+  }
 
   /** Of `HARD_LENGTH` characters, and nobody ever draws it again. */
   draw(): string {
@@ -35,10 +51,19 @@ export class RedisEntries {
     return this.prefix + this.count.toString(36).padStart(HARD_LENGTH - PREFIX_LENGTH, '0');
   }
 
-  read(key: string, tags: readonly string[], lease: LeaseWish): Promise<DriverRead> {
-    return this.connection.call(() =>
-      this.connection.isCluster ? this.readApart(key, tags, lease) : this.readTogether(key, tags, lease),
-    );
+  read(key: string, tags: readonly string[], wish: LeaseWish): Promise<DriverRead> {
+    const { connection } = this;
+    if (connection.isCluster) return connection.call(() => this.readApart(key, tags, wish));
+    if (wish === 'always') return connection.call(() => this.readByScript(key, tags, wish));
+    if (connection.away) return connection.call(() => Promise.reject(new Error('unreachable')));
+    return new Promise((resolve, reject) => {
+      const seen = (it: Seen) =>
+        resolve(
+          this.freshOf(it) ??
+            connection.call(() => this.readByScript(key, tags, wish), Math.max(1, it.leftMs)),
+        );
+      this.looks.look({ key, tags, seen, failed: reject });
+    });
   }
 
   async write(
@@ -50,7 +75,8 @@ export class RedisEntries {
     const [hard, soft] = partsOf(versions);
     const keptMs = Math.max(1, Math.round(record.meta.keptMs));
     await this.connection.call(async ({ store, isCluster }) => {
-      const writing = store.set(this.keys.entry(key), written(record, hard, soft), keptMs);
+      const at = this.clock.atLeast(performance.now());
+      const writing = store.set(this.keys.entry(key), written(record, hard, soft, at), keptMs);
       // Whoever waits for the lease finds the entry first: in the same packet, where there is one Redis.
       if (isCluster) await writing.catch(() => undefined);
       const releasing = lease === undefined ? undefined : this.letGo(key, lease, 0);
@@ -70,25 +96,16 @@ export class RedisEntries {
     const [hard, soft] = await connection.call(() => this.versionsOf(record.meta.tags));
     const state = record.hard !== hard ? 'invalidated' : record.soft === soft ? 'valid' : 'soft';
     const { tags, etag, keptMs } = record.meta;
-    return { state, tags, etag, bytes: record.body.length, ageMs: Math.round(keptMs - left) };
-  }
-
-  private async readTogether(key: string, tags: readonly string[], wish: LeaseWish): Promise<DriverRead> {
-    const fresh = wish === 'always' ? undefined : await this.readFresh(key, tags);
-    return fresh ?? this.readByScript(key, tags, wish);
+    const bytes = sizeOf(partsOfRecord(record).given(0, 'no'));
+    return { state, tags, etag, bytes, ageMs: Math.round(keptMs - left) };
   }
 
   /**
-   * What most reads find, by plain commands: they cost Redis a tenth of the script. Its time is asked for first: of an entry
-   * that is replaced in between, the old one's is no longer than the new one's.
+   * What most reads find: fresh by its own text and by the clock of Redis. Anything else is for the script, which asks for
+   * the time left and gives the lease.
    */
-  private async readFresh(key: string, tags: readonly string[]): Promise<DriverRead | undefined> {
-    const { keys, connection } = this;
-    const entry = keys.entry(key);
-    const names = [entry, keys.everything];
-    for (const tag of tags) names.push(keys.version(tag));
-    const [left, [text, ...versions]] = await connection.look(entry, names);
-    if (typeof text !== 'string' || left <= 0) return undefined;
+  private freshOf({ text, versions }: Seen): DriverRead | undefined {
+    if (text === null) return undefined;
     let [hard, soft] = ['', ''];
     for (const [i, version] of versions.entries()) {
       if (version === null) return undefined;
@@ -96,9 +113,13 @@ export class RedisEntries {
       soft += (i === 0 ? '' : ',') + version.slice(HARD_LENGTH);
     }
     if (!text.startsWith(beginningOf(hard, soft))) return undefined;
-    const record = JSON.parse(text) as WrittenRecord;
-    if (left <= record.staleMs) return undefined;
-    return { ...given(record, left, true), versions: versionsOf(hard, soft) };
+    const parts = partsIn(text);
+    const now = this.clock.atMost(performance.now());
+    if (!parts || now === undefined) return undefined;
+    const { meta, staleMs, at } = parts;
+    const ageMs = Math.max(0, now - at);
+    if (meta.keptMs - ageMs <= staleMs) return undefined;
+    return { record: parts.given(ageMs, 'no'), versions: versionsOf(hard, soft) };
   }
 
   private async readByScript(key: string, tags: readonly string[], wish: LeaseWish): Promise<DriverRead> {
@@ -107,8 +128,9 @@ export class RedisEntries {
     const wants = wish === 'always' ? '1' : '0';
     const asked = [wants, id, keys.data, keys.everything, key, ...tags].join('\n');
     const [text, state, left, hard, soft, lease] = await this.connection.eval<Answer>(READ, [], [asked]);
+    const parts = text === null ? undefined : partsIn(text);
     return {
-      ...(text !== null && given(JSON.parse(text) as WrittenRecord, left, state === 2)),
+      ...(parts && given(parts, left, state === 2)),
       // Without memory for versions there are none.
       ...(hard !== null && { versions: versionsOf(hard, soft) }),
       ...(lease === 1 && { lease: id }),
@@ -145,7 +167,10 @@ export class RedisEntries {
     const [hard, soft] = versions;
     const valid = record?.hard === hard && left > 0 ? record : undefined;
     return {
-      read: { ...(valid && given(valid, left, valid.soft === soft)), versions: versionsOf(hard, soft) },
+      read: {
+        ...(valid && given(partsOfRecord(valid), left, valid.soft === soft)),
+        versions: versionsOf(hard, soft),
+      },
       isFresh: valid !== undefined && valid.soft === soft && left > valid.staleMs,
     };
   }
@@ -168,7 +193,6 @@ export class RedisEntries {
   }
 }
 
-function given(record: WrittenRecord, left: number, isValid: boolean): Pick<DriverRead, 'record'> {
-  const ageMs = Math.max(0, record.meta.keptMs - left);
-  return { record: { ...stored(record), ageMs, invalidated: isValid ? 'no' : 'soft' } };
+function given(parts: Parts, left: number, isValid: boolean): Pick<DriverRead, 'record'> {
+  return { record: parts.given(Math.max(0, parts.meta.keptMs - left), isValid ? 'no' : 'soft') };
 }

@@ -3,6 +3,7 @@ import type { RedisConnection } from './connection.js';
 import { within } from './deadline.js';
 import type { Announcement } from './invalidations.js';
 import type { Keys } from './keys.js';
+import type { RedisClock } from './redis-clock.js';
 import { BEAT, LEAVE } from './scripts.js';
 import { Step } from './step.js';
 import { Subscription } from './subscription.js';
@@ -12,6 +13,7 @@ export interface MembershipSetup {
   readonly urls: readonly string[];
   readonly keys: Keys;
   readonly connection: RedisConnection;
+  readonly clock: RedisClock;
   readonly deadlineMs: number;
   readonly boundMs: number;
   readonly trustMs: number;
@@ -106,14 +108,16 @@ export class Membership {
       if (from !== this.setup.id) this.acknowledge(from, number);
       return;
     }
-    const [kind, first, second] = message.split(':', 3) as [string, string, string];
-    if (kind === 'b') this.hearBeat(Number(first), second);
+    const [kind, first, second, third] = message.split(':', 4) as [string, string, string, string];
+    if (kind === 'b') this.hearBeat(Number(first), second, Number(third));
     else for (const number of second.split(',')) this.setup.acknowledged(Number(number), first);
   }
 
-  private hearBeat(number: number, born: string): void {
-    const tookMs = this.step.hear(number, born, performance.now());
+  private hearBeat(number: number, born: string, shown: number): void {
+    const now = performance.now();
+    const tookMs = this.step.hear(number, born, now);
     if (tookMs === undefined) return;
+    this.setup.clock.hear(born, shown, now - tookMs, now);
     this.setup.connection.heard(tookMs <= this.setup.deadlineMs);
     for (const wake of this.waiting) wake();
   }

@@ -18,6 +18,7 @@ import { RedisConnection } from './connection.js';
 import { RedisEntries } from './entries.js';
 import { Keys } from './keys.js';
 import { Membership } from './membership.js';
+import { RedisClock } from './redis-clock.js';
 import { RedisInvalidations } from './invalidations.js';
 
 type Settings = Pick<
@@ -55,11 +56,13 @@ export class RedisDriver implements CacheDriver {
     this.id = `${replicaId}-${randomBytes(6).toString('hex')}`;
     const keys = new Keys(namespace, version);
     this.connection = new RedisConnection({ urls, isCluster, deadlineMs, onWarning });
-    this.entries = new RedisEntries(this.connection, keys);
+    const clock = new RedisClock();
+    this.entries = new RedisEntries(this.connection, keys, clock);
     const shared = { id: this.id, keys, connection: this.connection };
     this.membership = new Membership({
       ...shared,
       urls,
+      clock,
       deadlineMs,
       boundMs: acknowledgeWithinMs,
       trustMs: acknowledgeWithinMs * TRUST_SHARE,

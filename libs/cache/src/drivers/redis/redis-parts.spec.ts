@@ -1,8 +1,11 @@
 import { MessageChannel } from 'node:worker_threads';
+import { TextRecord } from '../../text-record.js';
+import type { StoredRecord } from '../driver.js';
 import { Acknowledgements } from './acknowledgements.js';
 import { within } from './deadline.js';
 import { PendingInvalidations } from './pending.js';
-import { stored, written } from './record-text.js';
+import { beginningOf, partsIn, partsOfRecord, written, type WrittenRecord } from './record-text.js';
+import { RedisClock } from './redis-clock.js';
 import { Step } from './step.js';
 
 describe('the step of a replica', () => {
@@ -89,12 +92,69 @@ describe('pending invalidations', () => {
   });
 });
 
-it('keeps every byte of a body', () => {
-  const body = Buffer.from(Array.from({ length: 256 }, (_, byte) => byte));
-  const meta = { etag: '"e"', freshMs: 10.5, keptMs: 30.5, loadMs: 1, tags: ['t'] };
-  const text = JSON.stringify(written({ meta, body }, 'h', 's'));
-  expect(text.startsWith('{"hard":"h","soft":"s","staleMs":20,')).toBe(true);
-  expect(stored(JSON.parse(text) as ReturnType<typeof written>)).toEqual({ meta, body });
+describe('the text of a record', () => {
+  const meta = { etag: '"e"', freshMs: 10.5, keptMs: 30.5, loadMs: 1, tags: ['t', '"staleMs":,"value":'] };
+  const textOf = (record: StoredRecord) => JSON.stringify(written(record, 'h', 's', 1_764_514_800_000.7));
+
+  it('keeps every byte of a body', () => {
+    const body = Buffer.from(Array.from({ length: 256 }, (_, byte) => byte));
+    const text = textOf({ meta, body });
+    expect(text.startsWith(`${beginningOf('h', 's')}20,`)).toBe(true);
+    const parts = partsIn(text)!;
+    expect(parts).toMatchObject({ staleMs: 20, at: 1_764_514_800_000, meta });
+    expect(parts.given(7, 'soft')).toEqual({ meta, body, ageMs: 7, invalidated: 'soft' });
+    expect(partsOfRecord(JSON.parse(text) as WrittenRecord).given(7, 'no').body).toEqual(body);
+  });
+
+  it.each([
+    ['an object', '{"b":1,"a":"\\"ü\\u0000 \\ud800","value":[null,-1.5e-7]}'],
+    ['a text', '"meta,\\"body\\":"'],
+    ['null', 'null'],
+    ['what JSON gives back in another order', '{"2":0,"1":0}'],
+    ['what JSON gives back otherwise', '{ "a": 1.0 }'],
+  ])('gives JSON back to the letter: %s', (_, json) => {
+    const text = textOf(new TextRecord(meta, json));
+    const written = JSON.parse(text) as WrittenRecord;
+    for (const parts of [partsIn(text)!, partsOfRecord(written)]) {
+      expect(parts.given(0, 'no').body.toString()).toBe(json);
+      const given = parts.given(0, 'no');
+      expect(given.text ?? given.body.toString()).toBe(json);
+    }
+  });
+
+  it('is unpacked no further than it is asked for', () => {
+    const given = partsIn(textOf(new TextRecord(meta, '{"a":1}')))!.given(0, 'no');
+    expect(given.text).toBe('{"a":1}');
+    expect(given.body).toBe(given.body);
+    expect(given.text).toBeUndefined();
+  });
+
+  it('is nothing in another form', () => {
+    expect(partsIn('{"hard":"h","soft":"s","staleMs":20,"meta":{},"body":""}')).toBeUndefined();
+    expect(partsIn('')).toBeUndefined();
+  });
+});
+
+describe('the clock of Redis', () => {
+  it('has bounds that a beat gives, the narrowest of a while', () => {
+    const clock = new RedisClock();
+    expect([clock.atLeast(0), clock.atMost(0)]).toEqual([undefined, undefined]);
+    clock.hear('born', 5_000, 100, 140);
+    expect([clock.atLeast(150), clock.atMost(150)]).toEqual([5_010, 5_050]);
+    clock.hear('born', 5_100, 200, 210);
+    expect([clock.atLeast(210), clock.atMost(210)]).toEqual([5_100, 5_110]);
+    clock.hear('born', 9_000, 300, 390);
+    expect([clock.atLeast(210), clock.atMost(210)]).toEqual([5_100, 5_110]);
+    clock.hear('born', 9_000, 10_200, 10_290);
+    expect([clock.atLeast(10_290), clock.atMost(10_290)]).toEqual([9_000, 9_090]);
+  });
+
+  it('is that of the Redis which is there now', () => {
+    const clock = new RedisClock();
+    clock.hear('born', 5_000, 100, 101);
+    clock.hear('another', 1_000, 200, 290);
+    expect([clock.atLeast(290), clock.atMost(290)]).toEqual([1_000, 1_090]);
+  });
 });
 
 it('waits for an answer so long', async () => {

@@ -67,11 +67,11 @@ for i = 4, #given do
   end
 end
 local hard, soft = table.concat(hards, ','), table.concat(softs, ',')
-local entry, state, left, fresh = redis.call('GET', prefix .. ':e:' .. given[5]), 0, 0, false
+local entry, state, left, fresh = redis.call('GET', prefix .. ':e2:' .. given[5]), 0, 0, false
 if entry then
   local same = '{"hard":"' .. hard .. '","soft":"'
   if string.sub(entry, 1, #same) == same then
-    left = redis.call('PTTL', prefix .. ':e:' .. given[5])
+    left = redis.call('PTTL', prefix .. ':e2:' .. given[5])
     local all = soft .. '","staleMs":'
     state = string.sub(entry, #same + 1, #same + #all) == all and 2 or 1
     local stale = state == 2 and tonumber(string.match(entry, '^%d+', #same + #all + 1))
@@ -136,7 +136,7 @@ return answer`);
 
 /**
  * One beat of a replica: it is registered, it hears itself by its own subscription, and if nobody was there for a while,
- * or this is another Redis than before, all entries are void: nobody can vouch for them.
+ * or this is another Redis than before, all entries are void: nobody can vouch for them. It is told what time it is there.
  * KEYS: registry, own beat, alive, version of everything, run. ARGV: replica, milliseconds of alive, of the beat, own
  * channel, number, run id. Gives 0 where memory is full and it cannot be registered.
  */
@@ -157,7 +157,7 @@ end
 if not redis.call('ZSCORE', KEYS[1], ARGV[1]) and failed(redis.pcall('ZADD', KEYS[1], 0, ARGV[1])) then
   return 0
 end
-redis.call('PUBLISH', ARGV[4], 'b:' .. ARGV[5] .. ':' .. born)
+redis.call('PUBLISH', ARGV[4], 'b:' .. ARGV[5] .. ':' .. born .. ':' .. now())
 return 1`);
 
 /**
