@@ -114,6 +114,8 @@ describe('HealthMonitor', () => {
       expect(samples.get('rookery_health_status{indicator="shard"}')).toBe(0.5);
       critical.says({ status: 'up' });
       shard.says({ status: 'up' });
+      // The first may be the one that the scrape has begun, before that.
+      await monitor.check();
       await monitor.check();
     }
     const round = [
@@ -125,5 +127,16 @@ describe('HealthMonitor', () => {
     expect(told).toEqual([...round, ...round]);
     monitor.onApplicationShutdown();
     expect((await meter.exposition()).text).not.toContain('rookery_health_status');
+  });
+
+  it('is known to whoever scrapes, though nobody else asks', async () => {
+    const meter = new PrometheusMeter({ registry: new Registry() });
+    const monitor = new HealthMonitor({ probes: [new FakeProbe('map', true)], cacheMs: 0, meter });
+    const scraped = async () => parseExposition((await meter.exposition()).text);
+    expect([...(await scraped()).keys()]).not.toContain('rookery_health_status{indicator="map"}');
+    let seen = await scraped();
+    while (!seen.has('rookery_health_status{indicator="map"}')) seen = await scraped();
+    expect(seen.get('rookery_health_status{indicator="map"}')).toBe(1);
+    monitor.onApplicationShutdown();
   });
 });

@@ -41,11 +41,7 @@ export class HealthMonitor {
         help: 'Result of the last check: 1 up, 0.5 degraded, 0 down',
         labels: ['indicator'],
       },
-      () =>
-        (this.last?.snapshot.findings ?? []).map(({ name, status }) => ({
-          value: status === 'up' ? 1 : status === 'degraded' ? 0.5 : 0,
-          labels: { indicator: name },
-        })),
+      () => this.measured(),
     );
   }
 
@@ -74,6 +70,15 @@ export class HealthMonitor {
       this.underWay = undefined;
     });
     return this.underWay;
+  }
+
+  /** As it was last; and looks anew for the next time, since it may be that nobody else asks. */
+  private measured() {
+    void this.check();
+    return (this.last?.snapshot.findings ?? []).map(({ name, status }) => ({
+      value: status === 'up' ? 1 : status === 'degraded' ? 0.5 : 0,
+      labels: { indicator: name },
+    }));
   }
 
   private async checkNow(): Promise<HealthSnapshot> {
