@@ -42,6 +42,18 @@ describe('slots of HAProxy', () => {
     expect(planSlots(slots, [peer('a:1'), peer('b:1'), peer('c:1')])).toBeUndefined();
   });
 
+  it('are one for each process of those that share an address, of whom one may drain', () => {
+    const slots = [slot(1, 'x:1', 'maint'), slot(2, 'x:2', 'maint'), slot(3, 'x:3', 'maint')];
+    expect(planSlots(slots, [peer('a:1'), peer('a:1')])).toEqual([
+      slot(1, 'a:1', 'ready'),
+      slot(2, 'a:1', 'ready'),
+    ]);
+    const two = [slot(1, 'a:1', 'drain'), slot(2, 'a:1', 'ready'), slot(3, 'x:3', 'maint')];
+    expect(planSlots(two, [peer('a:1'), peer('a:1', true)])).toEqual([]);
+    expect(planSlots(two, [peer('a:1', true), peer('a:1', true)])).toEqual([slot(2, 'a:1', 'drain')]);
+    expect(planSlots(two, [peer('a:1')])).toEqual([slot(1, 'a:1', 'maint')]);
+  });
+
   it('of a replica that was taken out before are not mistaken for its own while they are in maintenance', () => {
     expect(planSlots([slot(1, 'a:1', 'maint')], [peer('a:1')])).toEqual([slot(1, 'a:1', 'ready')]);
   });

@@ -36,22 +36,23 @@ export function slotsIn(answer: string, backend: string): readonly Slot[] {
  * the last occupant may have requests under way there. `undefined`: there are too few.
  */
 export function planSlots(slots: readonly Slot[], peers: readonly Peer[]): readonly Slot[] | undefined {
-  const wanted = new Map(peers.map((peer) => [peer.address, peer]));
+  // Processes that share a port have an address in common, and a slot each.
+  const wanted = [...peers];
+  const take = ({ address, state }: Slot, as: SlotState | 'any'): Peer | undefined => {
+    if (state === 'maint') return undefined;
+    const at = wanted.findIndex((peer) => peer.address === address && (as === 'any' || stateOf(peer) === as));
+    return at < 0 ? undefined : wanted.splice(at, 1)[0];
+  };
   const changes: Slot[] = [];
   const free: Slot[] = [];
-  for (const slot of slots) {
-    const peer = slot.state === 'maint' ? undefined : wanted.get(slot.address);
-    if (peer === undefined) {
-      free.push(slot);
-      continue;
-    }
-    wanted.delete(slot.address);
-    const state = stateOf(peer);
-    if (state !== slot.state) changes.push({ ...slot, state });
+  for (const slot of slots.filter((each) => take(each, each.state) === undefined)) {
+    const peer = take(slot, 'any');
+    if (peer === undefined) free.push(slot);
+    else changes.push({ ...slot, state: stateOf(peer) });
   }
   const order = (slot: Slot): number => (slot.state === 'maint' ? 0 : 1);
   free.sort((one, other) => order(one) - order(other));
-  for (const peer of wanted.values()) {
+  for (const peer of wanted) {
     const slot = free.shift();
     if (slot === undefined) return undefined;
     changes.push({ name: slot.name, address: peer.address, state: stateOf(peer) });
