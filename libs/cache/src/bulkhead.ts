@@ -1,4 +1,4 @@
-import { AsyncLocalStorage } from 'node:async_hooks';
+import { Ambient } from '@rookery/kernel';
 import { cacheErrors } from './cache.errors.js';
 
 export interface BulkheadOptions {
@@ -8,7 +8,7 @@ export interface BulkheadOptions {
   readonly waiting?: number;
 }
 
-const insideALoad = new AsyncLocalStorage<Bulkhead>();
+const insideALoad = new Ambient<Bulkhead>();
 
 /**
  * Lets so many loads run at once, so many wait in the order they came, and refuses the rest: without Redis the database
@@ -36,7 +36,7 @@ export class Bulkhead {
 
   /** @throws RK_CACHE_OVERLOADED */
   async run<T>(work: () => Promise<T>): Promise<T> {
-    if (insideALoad.getStore() === this) return work();
+    if (insideALoad.get() === this) return work();
     await this.enter();
     try {
       return await insideALoad.run(this, work);

@@ -1,4 +1,4 @@
-import { AsyncLocalStorage } from 'node:async_hooks';
+import { Ambient } from './ambient.js';
 import type { Deadline } from './deadline.js';
 
 /** What travels with one request (or one handled event) through everything it calls. */
@@ -13,7 +13,7 @@ export interface RequestContext {
   route?: string;
 }
 
-const storage = new AsyncLocalStorage<RequestContext>();
+const storage = new Ambient<RequestContext>();
 
 /** Runs `work` with `context` visible to everything it calls, awaited or not. */
 export function runInContext<T>(context: RequestContext, work: () => T): T {
@@ -22,10 +22,10 @@ export function runInContext<T>(context: RequestContext, work: () => T): T {
 
 /** The context of the request under way; `undefined` outside one (a background loop, a script). */
 export function currentContext(): RequestContext | undefined {
-  return storage.getStore();
+  return storage.get();
 }
 
 /** The deadline of the request under way. */
 export function currentDeadline(): Deadline | undefined {
-  return storage.getStore()?.deadline;
+  return storage.get()?.deadline;
 }

@@ -1,3 +1,4 @@
+export { Ambient } from './ambient.js';
 export { BackgroundLoop, type BackgroundLoopOptions } from './background-loop.js';
 export { systemClock, type Clock } from './clock.js';
 export { currentContext, currentDeadline, runInContext, type RequestContext } from './context.js';

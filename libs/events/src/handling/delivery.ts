@@ -1,4 +1,4 @@
-import { AsyncLocalStorage } from 'node:async_hooks';
+import { Ambient } from '@rookery/kernel';
 import type { StoredEvent } from '../definition/stored-event.js';
 
 /** One event on its way through one handler. */
@@ -9,10 +9,10 @@ export interface Delivery {
   thrown?: { readonly error: unknown };
 }
 
-const current = new AsyncLocalStorage<Delivery>();
+const current = new Ambient<Delivery>();
 
 export function currentDelivery(): Delivery | undefined {
-  return current.getStore();
+  return current.get();
 }
 
 export function runInDelivery<T>(delivery: Delivery, work: () => T): T {

@@ -1,5 +1,4 @@
-import { AsyncLocalStorage } from 'node:async_hooks';
-import type { Deadline, Id } from '@rookery/kernel';
+import { Ambient, type Deadline, type Id } from '@rookery/kernel';
 import type { EntityManager } from 'typeorm';
 import type { Connection } from '../pool/connection.js';
 import type { Statement, StatementResult } from '../pool/statement.js';
@@ -17,11 +16,11 @@ export interface TransactionMapper {
 /** In place of a slot, in transactions over rows of many slots of one shard. */
 export const ANY_SLOT = -2;
 
-const current = new AsyncLocalStorage<ShardTransaction>();
+const current = new Ambient<ShardTransaction>();
 
 /** The transaction that the present code runs in, if any. */
 export function currentTransaction(): ShardTransaction | undefined {
-  const tx = current.getStore();
+  const tx = current.get();
   return tx?.ended ? undefined : tx;
 }
 
