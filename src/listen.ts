@@ -20,7 +20,9 @@ export async function listen(
 ): Promise<string> {
   await app.init();
   try {
-    return await app.getHttpAdapter().getInstance().listen({ host, port });
+    // Workers share what they listen on, even a port that may be any; operations are of one process.
+    const exclusive = prefix === 'OPS_';
+    return await app.getHttpAdapter().getInstance().listen({ host, port, exclusive });
   } catch (cause) {
     throw new Error(reasonOf((cause as NodeJS.ErrnoException).code, host, port, prefix ?? ''), { cause });
   }
