@@ -5,6 +5,8 @@ import type { Outcome } from './outcomes.js';
 interface Kind {
   readonly name: string;
   readonly reads: boolean;
+  /** Whether it needs nothing of the shard with a server of its own. @default false */
+  readonly elsewhere?: boolean;
   readonly perSecond: number;
   /** One request. @throws unless it is a success */
   readonly once: () => Promise<void>;
@@ -31,10 +33,12 @@ export class CheckedTraffic {
   private count = 0;
   private favorites = 0;
 
-  /** @param rate 1: some 20 reads and 10 writes a second, which two busy cores bear beside the servers */
+  /** @param rate 1: some 30 reads and 10 writes a second, which two busy cores bear beside the servers */
   constructor(
     private readonly site: string,
     private readonly people: readonly Person[],
+    /** Those of them who live on another shard than the one with a server of its own. */
+    private readonly elsewhere: readonly Person[],
     rate = 1,
   ) {
     this.ledger = new Ledger(site);
@@ -46,6 +50,7 @@ export class CheckedTraffic {
       { name: 'list', reads: true, perSecond: 8 * rate, once: () => this.read('articles?limit=5') },
       { name: 'feed', reads: true, perSecond: 4 * rate, once: () => this.read('articles/feed?limit=5') },
       { name: 'article', reads: true, perSecond: 8 * rate, once: () => this.readArticle() },
+      { name: 'self', reads: true, elsewhere: true, perSecond: 8 * rate, once: () => this.readSelf() },
     ];
   }
 
@@ -71,13 +76,14 @@ export class CheckedTraffic {
     await Promise.all(this.underWay);
   }
 
-  private begin({ name, reads, once }: Kind): void {
+  private begin({ name, reads, elsewhere = false, once }: Kind): void {
     if (this.underWay.size >= MOST_UNDER_WAY) return;
     const from = performance.now();
     const over = (failure?: string): void => {
       this.outcomes.push({
         kind: name,
         reads,
+        elsewhere,
         from,
         to: performance.now(),
         ...(failure !== undefined && { failure }),
@@ -143,7 +149,12 @@ export class CheckedTraffic {
     await this.read(article === undefined ? 'tags' : `articles/${article.slug}`);
   }
 
-  private async read(path: string): Promise<void> {
-    await done(send(`${this.site}/api/${path}`, 'GET', { as: this.someone() }));
+  /** Who one is, is on one's own shard alone. */
+  private async readSelf(): Promise<void> {
+    await this.read('user', this.elsewhere[this.next() % this.elsewhere.length]);
+  }
+
+  private async read(path: string, as = this.someone()): Promise<void> {
+    await done(send(`${this.site}/api/${path}`, 'GET', { as }));
   }
 }

@@ -1,7 +1,10 @@
 import type { EdgeScene } from './scene.js';
 
-/** Which requests must be answered as if nothing had happened: all, those that may be repeated, or none of them. */
-export type Spared = 'all' | 'reads' | 'none';
+/**
+ * Which requests must be answered as if nothing had happened: all, those that may be repeated, or of these only those that
+ * need nothing of the shard with a server of its own.
+ */
+export type Spared = 'all' | 'reads' | 'reads elsewhere';
 
 /** One row of the table: what goes wrong behind Nginx, or in front of it, while the site is used. */
 export interface EdgeFault {

@@ -2,6 +2,8 @@
 export interface Outcome {
   readonly kind: string;
   readonly reads: boolean;
+  /** Whether it needs nothing of the shard with a server of its own. */
+  readonly elsewhere: boolean;
   readonly from: number;
   readonly to: number;
   /** What came in place of a success. */

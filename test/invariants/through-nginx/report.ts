@@ -5,6 +5,10 @@ export interface EdgeReport {
   readonly fault: EdgeFault;
   readonly requests: number;
   readonly failedReads: readonly string[];
+  /** Those of them that need nothing of the shard with a server of its own. */
+  readonly failedElsewhere: readonly string[];
+  /** Of the requests, those that need nothing of that shard. */
+  readonly elsewhere: number;
   readonly failedWrites: readonly string[];
   readonly longestWindowMs: number;
   readonly slowestMs: number;
@@ -50,10 +54,12 @@ export function wrongIn(report: EdgeReport): string[] {
 }
 
 function everythingWrong(report: EdgeReport): string[] {
-  const { fault, failedReads, failedWrites, writesLost, eventsLost, recoveredMs } = report;
+  const { fault, failedReads, failedElsewhere, failedWrites, writesLost, eventsLost, recoveredMs } = report;
   const { spares } = fault;
+  const sparedReads = spares === 'reads elsewhere' ? failedElsewhere : failedReads;
   return [
-    ...(spares === 'none' ? [] : failedReads.map((line) => `failed: ${line}`)),
+    ...sparedReads.map((line) => `failed: ${line}`),
+    ...(report.elsewhere === 0 ? ['nothing was asked of other shards'] : []),
     ...(spares === 'all' ? failedWrites.map((line) => `failed: ${line}`) : []),
     ...writesLost.map((line) => `acknowledged: ${line}`),
     ...eventsLost.map((line) => `events: ${line}`),

@@ -45,8 +45,8 @@ export const serverFaults: readonly EdgeFault[] = [
   {
     name: 'shard-restarted',
     about: 'the PostgreSQL of one shard is restarted',
-    // Every list and every name may have to do with it.
-    spares: 'none',
+    // Every list and every name may have to do with it. How long it is away is up to PostgreSQL, and to the machine.
+    spares: 'reads elsewhere',
     inject: ({ shard }) => shard.restart('in order'),
   },
 ];

@@ -6,9 +6,10 @@ import { buildIfStale, root } from '../../../scripts/build-if-stale.mjs';
 import { kafkaJars } from '../../../scripts/system-programs.mjs';
 import { RunningCluster } from '../../../src/cluster/index.js';
 import { discrepancies, readModelFaults, unhandled } from '../../support/leftovers.js';
+import { closeShards, openShards } from '../../support/footprint.js';
 import { until } from '../../support/until.js';
 import { PostgresSite } from '../postgres-site.js';
-import { cast, type Person } from './cast.js';
+import { cast, register, type Person } from './cast.js';
 import { CheckedTraffic } from './checked-traffic.js';
 import type { EdgeFault } from './fault.js';
 import type { Ledger } from './ledger.js';
@@ -37,6 +38,8 @@ export class EdgeStand {
   private readonly ledgers: Ledger[] = [];
   private scene!: EdgeScene;
   private people: readonly Person[] = [];
+  /** Who lives on another shard than the one with a server of its own. */
+  private elsewhere: readonly Person[] = [];
 
   private constructor(private readonly options: EdgeStandOptions) {}
 
@@ -88,10 +91,30 @@ export class EdgeStand {
     await cluster.start();
     this.scene = new EdgeScene(cluster, shard, this.options, troubleFile);
     this.people = await cast(cluster.url);
+    this.elsewhere = await this.castElsewhere(urls[0]!);
+  }
+
+  /** People are spread by chance: where all of them live on that shard, there have to be more. */
+  private async castElsewhere(ownUrl: string): Promise<Person[]> {
+    const [own] = await openShards([ownUrl]);
+    try {
+      for (let more = 0; ; more++) {
+        const { rows } = await own!.query<{ username: string }>('SELECT username FROM users');
+        const there = new Set(rows.map(({ username }) => username));
+        const others = this.people.filter(({ username }) => !there.has(username));
+        if (others.length > 0) return others;
+        this.people = [
+          ...this.people,
+          await register(this.scene.url, `another${more}of${Date.now().toString(36)}`),
+        ];
+      }
+    } finally {
+      await closeShards([own!]);
+    }
   }
 
   async run(fault: EdgeFault): Promise<EdgeReport> {
-    const traffic = new CheckedTraffic(this.scene.url, this.people, this.options.rate);
+    const traffic = new CheckedTraffic(this.scene.url, this.people, this.elsewhere, this.options.rate);
     this.ledgers.push(traffic.ledger);
     traffic.start();
     let recoveredMs: number | undefined;
@@ -109,7 +132,9 @@ export class EdgeStand {
     return {
       fault,
       requests: outcomes.length,
+      elsewhere: outcomes.filter(({ elsewhere }) => elsewhere).length,
       failedReads: traffic.failures.filter(({ reads }) => reads).map(lineOf),
+      failedElsewhere: traffic.failures.filter(({ elsewhere }) => elsewhere).map(lineOf),
       failedWrites: traffic.failures.filter(({ reads }) => !reads).map(lineOf),
       longestWindowMs: longestWindowMs(outcomes),
       slowestMs: slowestMs(outcomes),
