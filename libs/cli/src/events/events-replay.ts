@@ -41,7 +41,8 @@ behind it. A replica takes them up within a second.
 
 --from sends the group back in the log, and forgets what it has applied since: its handlers see those events again, in
 order, and have their effects a second time. Make sure that they replace what they wrote rather than add to it. The
-replicas of the group let go of it first, which takes some seconds; ended half-way it loses nothing, and may be run again.`,
+replicas of the group let go of it first, which takes some seconds; ended half-way it loses nothing, and may be run again.
+Where handlers consume Kafka it is refused: such a site goes over to the log for it, and back.`,
   async run(call) {
     const { group } = call.args as { group: string };
     const from = call.flags['from'];
@@ -49,7 +50,7 @@ replicas of the group let go of it first, which takes some seconds; ended half-w
     const site = await call.open();
     if (choice instanceof Date && site.kafka !== undefined) {
       throw new UsageFault(
-        `the handlers of this site consume Kafka, and do not read the log: --from has nothing to send back`,
+        `the handlers of this site consume Kafka, and do not read the log, which is what --from sends them back in. The way around: deploy the site without Kafka, replay, wait until \`rookery events groups\` shows nothing behind, and deploy it with Kafka again (docs/guides/events.md, "Handle the past again")`,
       );
     }
     await withShards(site, 'rookery events replay', (shards) =>

@@ -82,6 +82,7 @@ describe('rookery events replay --from', () => {
     const { code, err } = await rookery('events replay feed --from 2026-01-01 --yes', { kafka });
     expect(code).toBe(2);
     expect(err).toContain('consume Kafka');
+    expect(err).toMatch(/The way around: deploy the site without Kafka, replay, /);
   });
 });
 
