@@ -6,10 +6,13 @@ const DEPLOY = join(import.meta.dirname, '../../deploy');
 
 interface Target {
   readonly expr: string;
+  readonly legendFormat?: string;
 }
 export interface Panel {
   readonly title: string;
   readonly type: string;
+  readonly description?: string;
+  readonly fieldConfig?: { readonly defaults: { readonly unit?: string } };
   readonly gridPos: { readonly x: number; readonly y: number; readonly w: number; readonly h: number };
   readonly targets?: readonly Target[];
 }
@@ -56,7 +59,7 @@ export function rules(): Readonly<Record<string, readonly Rule[]>> {
 export function filledIn(expr: string, rateInterval: string): string {
   return expr
     .replaceAll('$__rate_interval', rateInterval)
-    .replaceAll(/\$\{?(instance|shard|group)\}?/g, '.*');
+    .replaceAll(/\$\{?(instance|shard|group|service)\}?/g, '.*');
 }
 
 /** Words of PromQL that are no metrics: functions and keywords; label names stand in brackets or after `by`. */

@@ -15,6 +15,8 @@ const OTHERS: Readonly<Record<string, readonly string[]>> = {
   nodejs_heap_size_used_bytes: [],
   nodejs_gc_duration_seconds: ['kind'],
 };
+/** Metrics that stand on no board and in no alert, and why. */
+const UNASKED: Readonly<Record<string, string>> = {};
 /** Of every series: who was asked. */
 const OF_ALL = ['job', 'instance', 'le'];
 
@@ -24,31 +26,28 @@ interface Declared {
   readonly source: string;
 }
 
-/** Metrics by name, from the calls of the meter; `rookery_cache_${name}_total` stands for each name in its file. */
+/** Where a metric is made, whatever it is made by. */
+const MAKES = /\.(?:counter|gauge|histogram)\(|\b(?:gauge|ownCounter)\(|MetricOptions/;
+/** A name that is put together is found by nobody: see the test of it. */
+const NAME = /(?:\bname: |const (?:FOLDED|REFUSED) = )'((?:rookery|http|rpc|conduit)_\w+)'/g;
+
+/** Metrics by name, from the calls of the meter. */
 function declaredMetrics(): Map<string, Declared> {
   const found = new Map<string, Declared>(
     Object.entries(OTHERS).map(([name, labels]) => [name, { labels, source: '' }]),
   );
   for (const path of sources()) {
-    const text = readFileSync(path, 'utf8');
-    if (!/\.(counter|gauge|histogram)\(/.test(text)) continue;
-    for (const [, name, after] of text.matchAll(/name: ['`]([a-z_$]\S*?)['`],([^]*?)(?=name: ['`]|$)/g)) {
-      const labels = [...(/labels: \[([^\]]*)\]/.exec(after!)?.[1] ?? '').matchAll(/'(\w+)'/g)].map(
-        ([, one]) => one!,
-      );
-      const later = [...text.matchAll(/seconds\('\w+', '[^']*', \[\s*'(\w+)'/g)].map(([, one]) => one!);
-      for (const whole of namesOf(name!, text)) {
-        found.set(whole, { labels: [...labels, ...(name!.includes('$') ? later : [])], source: text });
-      }
+    const text = textOf(path);
+    if (!MAKES.test(text)) continue;
+    const names = [...text.matchAll(NAME)];
+    for (const [at, { 1: name, index }] of names.entries()) {
+      const options = text.slice(index, names[at + 1]?.index);
+      const list =
+        /labels: \[([^\]]*)\]/.exec(options)?.[1] ?? (name!.startsWith('rookery_metrics_') ? "'metric'" : '');
+      found.set(name!, { labels: [...list.matchAll(/'(\w+)'/g)].map(([, one]) => one!), source: text });
     }
   }
   return found;
-}
-
-function namesOf(name: string, text: string): string[] {
-  if (!name.includes('$')) return [name];
-  const words = new Set([...text.matchAll(/\b([a-z]+(?:_[a-z]+)*)\b/g)].map(([word]) => word));
-  return [...words].map((word) => name.replace(/\$\{\w+\}/, word));
 }
 
 function sources(): string[] {
@@ -57,6 +56,13 @@ function sources(): string[] {
       .filter((path) => /(?<!\.spec|\.d)\.ts$/.test(path) && !/node_modules|\/dist\/|testing\//.test(path))
       .map((path) => join(root, folder, path)),
   );
+}
+
+const texts = new Map<string, string>();
+function textOf(path: string): string {
+  const text = texts.get(path) ?? readFileSync(path, 'utf8');
+  texts.set(path, text);
+  return text;
 }
 
 const declared = declaredMetrics();
@@ -75,6 +81,12 @@ const asked: [string, string][] = [
 /** The metric that a series of a histogram or summary belongs to. */
 const base = (series: string): string =>
   declared.has(series) ? series : series.replace(/_(bucket|count|sum)$/, '');
+
+/** Metrics of ours that none of the expressions asks for. */
+function unasked(expressions: readonly string[]): string[] {
+  const known = new Set(expressions.flatMap((expr) => metricsOf(expr).map(base)));
+  return [...declared.keys()].filter((name) => !(name in OTHERS) && !known.has(name));
+}
 
 function faultsOf(expr: string): string[] {
   const faults: string[] = [];
@@ -100,23 +112,34 @@ function faultsOf(expr: string): string[] {
   return faults;
 }
 
-const texts = new Map<string, string>();
-function textOf(path: string): string {
-  const text = texts.get(path) ?? readFileSync(path, 'utf8');
-  texts.set(path, text);
-  return text;
-}
-
 describe('boards and rules', () => {
   it('are there, and ask', () => {
     expect(boards().map(({ file }) => file)).toEqual([
       'cache.json',
+      'edge.json',
       'events.json',
       'shards.json',
       'site.json',
     ]);
-    expect(asked.length).toBeGreaterThan(80);
-    expect(declared.size).toBeGreaterThan(30);
+    expect(asked.length).toBeGreaterThan(100);
+    expect(declared.size).toBeGreaterThan(50);
+  });
+
+  it('leave out no metric that the code makes, but with a reason', () => {
+    expect(unasked(asked.map(([, expr]) => expr))).toEqual(Object.keys(UNASKED));
+  });
+
+  it('would be told of one that nobody asks for', () => {
+    const others = asked.map(([, expr]) => expr).filter((expr) => !expr.includes('rookery_event_loop_delay'));
+    expect(unasked(others)).toEqual([...Object.keys(UNASKED), 'rookery_event_loop_delay_seconds']);
+  });
+
+  it('can find each metric by its name, which stands in the code as a whole', () => {
+    const together = sources().filter((path) => {
+      const text = textOf(path);
+      return MAKES.test(text) && /\bname: `(?:rookery|http|rpc|conduit)_/.test(text);
+    });
+    expect(together).toEqual([]);
   });
 
   it.each(asked)('%s', (_, expr) => {
@@ -147,6 +170,23 @@ describe('boards', () => {
       const titles = panels.map(({ title }) => title);
       expect([file, titles.filter((title, i) => titles.indexOf(title) !== i)]).toEqual([file, []]);
     }
+  });
+
+  it('say of each panel what it shows, in which unit, whose line is whose, and what to do', () => {
+    const faults = boards().flatMap(({ file, panels }) =>
+      panels
+        .filter(({ type }) => type !== 'row')
+        .flatMap(({ title, type, description = '', fieldConfig, targets = [] }) => [
+          ...(description.length < 40 || !description.endsWith('.')
+            ? [`${file} ${title}: no description`]
+            : []),
+          ...(fieldConfig?.defaults.unit ? [] : [`${file} ${title}: no unit`]),
+          ...(type === 'timeseries' && targets.some(({ legendFormat }) => !legendFormat)
+            ? [`${file} ${title}: no legend`]
+            : []),
+        ]),
+    );
+    expect(faults).toEqual([]);
   });
 
   it('use variables that they have', () => {

@@ -16,6 +16,22 @@ export interface Alert {
   readonly annotations: Readonly<Record<string, string>>;
 }
 
+interface Config {
+  global: unknown;
+  scrape_configs: { job_name: string; static_configs?: unknown; file_sd_configs?: { files: string[] }[] }[];
+}
+
+export interface Watched {
+  /** Operations ports of replicas, by their URLs. @default none */
+  readonly replicas?: readonly string[];
+  /** Folder in which a cluster writes who is there: found by cluster.yml. */
+  readonly clusterFolder?: string;
+  /** `host:port` of others, by the name of their job. */
+  readonly others?: Readonly<Record<string, string>>;
+  /** Alerts that fire at once, not after their `for`. */
+  readonly shortened?: readonly string[];
+}
+
 /** A Prometheus with the configuration and rules of deploy/, that asks and decides every second. */
 export class Prometheus {
   private process: ChildProcess | undefined;
@@ -23,26 +39,34 @@ export class Prometheus {
   private readonly folder = mkdtempSync(join(tmpdir(), 'rookery-prometheus-'));
   private url = '';
 
-  /** @param shortened alerts that fire at once, not after their `for` */
-  async start(targets: readonly string[], shortened: readonly string[]): Promise<void> {
+  async start({ replicas = [], clusterFolder, others = {}, shortened = [] }: Watched): Promise<void> {
     cpSync(DEPLOY, this.folder, { recursive: true });
     const [port] = await freePorts(1);
     this.url = `http://127.0.0.1:${port}`;
-    this.change('prometheus.yml', (config) => {
-      config['global'] = { scrape_interval: '1s', scrape_timeout: '1s', evaluation_interval: '1s' };
+    const configFile = clusterFolder === undefined ? 'prometheus.yml' : 'cluster.yml';
+    this.change<Config>(configFile, (config) => {
+      config.global = { scrape_interval: '1s', scrape_timeout: '1s', evaluation_interval: '1s' };
+      for (const { file_sd_configs: found = [] } of config.scrape_configs)
+        for (const one of found)
+          one.files = one.files.map((file) => file.replace('../../.rookery/cluster', clusterFolder ?? ''));
+      for (const [job, target] of Object.entries(others))
+        config.scrape_configs.push({ job_name: job, static_configs: [{ targets: [target] }] });
     });
     for (const file of readdirSync(join(this.folder, 'rules'))) {
-      this.change(join('rules', file), (config) => {
-        for (const { rules } of config['groups'] as { rules: { alert?: string; for?: string }[] }[])
-          for (const rule of rules) if (shortened.includes(rule.alert ?? '')) delete rule.for;
-      });
+      this.change<{ groups: { rules: { alert?: string; for?: string }[] }[] }>(
+        join('rules', file),
+        ({ groups }) => {
+          for (const { rules } of groups)
+            for (const rule of rules) if (shortened.includes(rule.alert ?? '')) delete rule.for;
+        },
+      );
     }
     writeFileSync(
       join(this.folder, 'targets/conduit.json'),
-      JSON.stringify([{ targets: targets.map((url) => new URL(url).host) }]),
+      JSON.stringify([{ targets: replicas.map((url) => new URL(url).host) }]),
     );
     const args = [
-      `--config.file=${join(this.folder, 'prometheus.yml')}`,
+      `--config.file=${join(this.folder, configFile)}`,
       `--storage.tsdb.path=${join(this.folder, 'data')}`,
       `--web.listen-address=127.0.0.1:${port}`,
       '--log.level=warn',
@@ -102,9 +126,9 @@ export class Prometheus {
     rmSync(this.folder, { recursive: true, force: true });
   }
 
-  private change(file: string, edit: (config: Record<string, unknown>) => void): void {
+  private change<Content>(file: string, edit: (content: Content) => void): void {
     const path = join(this.folder, file);
-    const config = load(readFileSync(path, 'utf8')) as Record<string, unknown>;
+    const config = load(readFileSync(path, 'utf8')) as Content;
     edit(config);
     writeFileSync(path, dump(config));
   }
