@@ -21,7 +21,7 @@ async function call(...argv: readonly string[]) {
     summary: 'spec',
     version: '0',
     groups: {},
-    commands: [edgeRun({ service: 'shop', untilStopped: () => stop.signal, environment: {} }), edgeRender],
+    commands: [edgeRun({ service: 'shop', untilStopped: () => stop.signal }), edgeRender],
     open: () => Promise.reject(new Error('it needs no database')),
     stdout: { write: (text) => (out += text) },
     stderr: { write: (text) => (err += text) },
@@ -38,7 +38,7 @@ describe('rookery edge run', () => {
       ['--haproxy', 'x', '--registry', 'consul'],
       "--registry takes etcd, dns or static, not 'consul'",
     ],
-    ['no etcd', ['--haproxy', 'x'], 'say where etcd is: --etcd <endpoints>, or ETCD_ENDPOINTS'],
+    ['no etcd', ['--haproxy', 'x'], 'say where etcd is: --etcd <endpoints>'],
     [
       "another driver's flag",
       ['--haproxy', 'x', '--registry', 'dns', '--etcd', 'a:1'],

@@ -17,8 +17,6 @@ export interface EdgeRunDefaults {
   readonly service: string;
   /** Asked when it runs: aborted when it is to stop. Whoever is asked ends the process by nothing else then. */
   readonly untilStopped: () => AbortSignal;
-  /** @default process.env */
-  readonly environment?: NodeJS.ProcessEnv;
 }
 
 const SERVICE = /^[a-z0-9][a-z0-9_-]{0,63}$/;
@@ -55,7 +53,7 @@ Exit codes: 0 after a stop; 2 for flags that are not understood; 78 for what can
         throw new UsageFault(`--service takes a name like conduit, not '${service}'`);
       const print = (line: string): void => (json ? progress.say(line) : output.print(line));
       const balancer = await balancerOf(flags, service);
-      const registry = await registryOf(flags, service, defaults.environment ?? process.env, told(print));
+      const registry = await registryOf(flags, service, told(print));
       let agent: EdgeAgent | undefined;
       await runEdge({
         registry,

@@ -13,7 +13,7 @@ import { UsageFault } from '../usage-fault.js';
 
 export const registryFlags: readonly CliFlag[] = [
   { flags: '--registry <driver>', summary: 'who says which replicas there are: etcd, dns or static (etcd)' },
-  { flags: '--etcd <endpoints>', summary: 'etcd: host:port of its members, by commas (ETCD_ENDPOINTS)' },
+  { flags: '--etcd <endpoints>', summary: 'etcd: host:port of its members, by commas' },
   { flags: '--etcd-prefix <path>', summary: "etcd: what the site's keys lie under (/rookery)" },
   { flags: '--etcd-ca <file>', summary: 'etcd by TLS: the authority, in PEM' },
   { flags: '--etcd-cert <file>', summary: 'etcd by TLS: the certificate of this client, in PEM' },
@@ -38,7 +38,6 @@ const OWN: Readonly<Record<string, readonly string[]>> = {
 export async function registryOf(
   flags: Flags,
   service: string,
-  environment: NodeJS.ProcessEnv,
   onError: (error: unknown) => void,
 ): Promise<Registry> {
   const driver = text(flags, 'registry') ?? 'etcd';
@@ -46,12 +45,11 @@ export async function registryOf(
   if (own === undefined) throw new UsageFault(`--registry takes etcd, dns or static, not '${driver}'`);
   const foreign = Object.values(OWN)
     .flat()
-    .find((name) => !own.includes(name) && flags[name] !== undefined);
+    .find((name) => !own.includes(name) && text(flags, name) !== undefined);
   if (foreign !== undefined) throw new UsageFault(`--${dashed(foreign)} is not for --registry ${driver}`);
   if (driver === 'etcd') {
-    const endpoints = listOf(text(flags, 'etcd') ?? environment['ETCD_ENDPOINTS']);
-    if (endpoints.length === 0)
-      throw new UsageFault('say where etcd is: --etcd <endpoints>, or ETCD_ENDPOINTS');
+    const endpoints = listOf(text(flags, 'etcd'));
+    if (endpoints.length === 0) throw new UsageFault('say where etcd is: --etcd <endpoints>');
     const prefix = text(flags, 'etcdPrefix');
     const tls = await tlsOf(flags);
     return new EtcdRegistry({ endpoints, onError, ...(prefix && { prefix }), ...(tls && { tls }) });
