@@ -47,3 +47,19 @@ export async function inBursts(
   }
   return bursts;
 }
+
+/** Runs `work` so many times a second, one after the other. One that took too long is made up for: the next begins at once. */
+export async function atRate(
+  perSecond: number,
+  seconds: number,
+  work: () => Promise<unknown>,
+): Promise<void> {
+  const [since, stepMs, end] = [performance.now(), 1000 / perSecond, seconds * 1000];
+  // They do not all begin at the same moment.
+  for (let due = Math.random() * stepMs; due < end; due += stepMs) {
+    const passed = performance.now() - since;
+    if (passed >= end) return;
+    if (passed < due) await pause(due - passed);
+    await work();
+  }
+}

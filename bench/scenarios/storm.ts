@@ -1,17 +1,20 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { freePorts, startRedis } from '@rookery/devstack/testing';
 import { benchDatabases, fill } from '../databases.js';
-import type { Report, Scenario } from '../harness.js';
-import { inBursts } from '../paced-load.js';
+import { median, type Report, type Scenario } from '../harness.js';
+import { atRate } from '../paced-load.js';
 import { getRequest, RawClient } from '../raw-client.js';
 import { startConduit } from '../servers.js';
 
 const ARTICLES = 500;
-const CONNECTIONS = 16;
+const CONNECTIONS = 64;
+/** Each writes to an article of its own, one after the other: a write takes longer than 1/50 s on a busy machine. */
+const AUTHORS = 5;
 const READS_PER_SECOND = 2_000;
 const WRITES_PER_SECOND = 50;
 const SECONDS = 10;
 const GOAL_LOADS = 2;
+const VERSION = /"description":"storm (\d+) version (\d+)"/g;
 const LIST = '/api/articles';
 
 export const storm: Scenario = {
@@ -40,27 +43,36 @@ export const storm: Scenario = {
 };
 
 async function overSite(report: Report, port: number, opsPort: number): Promise<void> {
-  const author = await Author.register(port);
+  const authors = await Promise.all(Array.from({ length: AUTHORS }, (_, id) => Author.register(port, id)));
   const clients = await Promise.all(Array.from({ length: CONNECTIONS }, () => RawClient.to(port)));
   const request = getRequest(port, LIST);
-  let [acknowledged, stale, reads, writes] = [0, 0, 0, 0];
-  await author.write(0);
+  const acknowledged = authors.map(() => 0);
+  const [readMs, writeMs]: [number[], number[]] = [[], []];
+  let stale = 0;
+  for (const author of authors) await author.write(0);
   const before = await refills(opsPort);
   const read = async (client: RawClient): Promise<void> => {
-    const atLeast = acknowledged;
-    const seen = Number(/"description":"version (\d+)"/.exec((await client.ask(request)).toString())?.[1]);
-    reads += 1;
-    if (!(seen >= atLeast)) stale += 1;
+    const [atLeast, began] = [[...acknowledged], performance.now()];
+    const page = (await client.ask(request)).toString();
+    readMs.push(performance.now() - began);
+    const seen = authors.map(() => -1);
+    for (const [, id, version] of page.matchAll(VERSION)) seen[Number(id)] = Number(version);
+    if (!atLeast.every((version, id) => seen[id]! >= version)) stale += 1;
   };
-  const since = performance.now();
+  const write = async (author: Author, id: number): Promise<void> => {
+    const began = performance.now();
+    await author.write(acknowledged[id]! + 1);
+    writeMs.push(performance.now() - began);
+    acknowledged[id]! += 1;
+  };
+  const [since, cpu] = [performance.now(), process.cpuUsage()];
   await Promise.all([
-    inBursts(READS_PER_SECOND / CONNECTIONS, SECONDS, () => Promise.all(clients.map(read))),
-    inBursts(WRITES_PER_SECOND, SECONDS, async () => {
-      await author.write((writes += 1));
-      acknowledged = writes;
-    }),
+    ...clients.map((client) => atRate(READS_PER_SECOND / CONNECTIONS, SECONDS, () => read(client))),
+    ...authors.map((author, id) => atRate(WRITES_PER_SECOND / AUTHORS, SECONDS, () => write(author, id))),
   ]);
   const seconds = (performance.now() - since) / 1000;
+  const { user, system } = process.cpuUsage(cpu);
+  const [reads, writes] = [readMs.length, writeMs.length];
   for (const client of clients) client.end();
   // Counts are handed to the meter each second.
   await pause(1_500);
@@ -71,28 +83,35 @@ async function overSite(report: Report, port: number, opsPort: number): Promise<
   report.add('storm', 'writes', writes / seconds, WRITES_PER_SECOND, '1/s', true);
   report.add('storm', 'loads per write, against the goal', loads / writes, GOAL_LOADS, 'loads', false);
   report.say(`  ${reads} reads, ${writes} writes, ${loads} loads; no read was stale`);
+  const [perRead, perWrite] = [median(readMs).toFixed(1), median(writeMs).toFixed(1)];
+  const share = ((user + system) / 1e6 / seconds).toFixed(2);
+  report.say(
+    `  a read took ${perRead} ms, a write ${perWrite} ms (medians); the client had ${share} of a core`,
+  );
 }
 
-/** Whose one article is the newest of the list, and changes with each write. */
+/** Whose one article is among the newest of the list, and changes with each write. */
 class Author {
   private constructor(
     private readonly url: string,
     private readonly token: string,
+    private readonly id: number,
     private readonly slug: string,
   ) {}
 
-  static async register(port: number): Promise<Author> {
+  static async register(port: number, id: number): Promise<Author> {
     const url = `http://127.0.0.1:${port}/api`;
-    const user = { username: 'stormy', email: 'stormy@example.org', password: 'a password of the storm' };
+    const username = `stormy-${id}`;
+    const user = { username, email: `${username}@example.org`, password: 'a password of the storm' };
     const signedUp = await sent<{ user: { token: string } }>('POST', `${url}/users`, { user });
-    const article = { title: 'Storm', description: 'version 0', body: 'wind' };
+    const article = { title: `Storm ${id}`, description: `storm ${id} version 0`, body: 'wind' };
     const { token } = signedUp.user;
     const made = await sent<{ article: { slug: string } }>('POST', `${url}/articles`, { article }, token);
-    return new Author(url, token, made.article.slug);
+    return new Author(url, token, id, made.article.slug);
   }
 
   async write(version: number): Promise<void> {
-    const article = { description: `version ${version}` };
+    const article = { description: `storm ${this.id} version ${version}` };
     await sent('PUT', `${this.url}/articles/${this.slug}`, { article }, this.token);
   }
 }
