@@ -4,7 +4,7 @@ import { EtcdRegistry } from '@rookery/discovery';
 import { PrometheusMeter } from '@rookery/observability';
 import { loadProto, registeredInstances, RpcClient, type UnaryMethod } from '@rookery/rpc';
 import { root } from '../../scripts/build-if-stale.mjs';
-import { serveMetrics, type MetricsServer } from '../../src/cluster/scrape-targets.js';
+import { serveMetrics, type MetricsServer } from '../../src/cluster/index.js';
 import { boards, rules } from '../deploy/boards.js';
 import { until } from '../support/until.js';
 import { asksFor, boardQuestions, unanswered } from './support/board-questions.js';
