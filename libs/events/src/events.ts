@@ -1,11 +1,10 @@
-import { BackgroundLoop, type HealthProbe, type HealthReport } from '@rookery/kernel';
+import type { HealthProbe, HealthReport } from '@rookery/kernel';
 import type { OutgoingEvent, Shards } from '@rookery/sharding';
 import { EventRegistry } from './definition/event-registry.js';
 import type { StoredEvent } from './definition/stored-event.js';
 import { eventsErrors } from './events.errors.js';
 import type { EventsInternals, EventsSettings } from './events.options.js';
 import { BEGINNING } from './groups/cursor.js';
-import { passIdleLanes } from './groups/idle-lanes.js';
 import { ShardGroups, type GroupSource } from './groups/shard-groups.js';
 import { Group, type Handler } from './handling/handler.js';
 import { HandlerRunner } from './handling/handler-runner.js';
@@ -15,15 +14,14 @@ import { RetryPolicy } from './handling/retry-policy.js';
 import type { ConsumedGroup, KafkaTransport } from './kafka/kafka-transport.js';
 import { RELAY_GROUP } from './kafka/relay-group.js';
 import { EventLog } from './log/event-log.js';
+import { LogUpkeep } from './log/log-upkeep.js';
 import { CHANNEL, Notifier } from './log/notifier.js';
-import { keepPartitions } from './log/partitions.js';
 import { fireTimers } from './log/timers.js';
 import { processOf } from './process/define-process.js';
 import { rememberedDays } from './process/ended-processes.js';
 import { ProcessUpkeep } from './process/process-upkeep.js';
 import { Settlement } from './read-after-write/settlement.js';
 
-const UPKEEP_MS = 3_600_000;
 const GROUP_NAME = /^[a-z][a-z0-9-]{0,62}$/;
 /** Older than this, what a group has not applied degrades the replica's health. */
 const LAG_DEGRADES_MS = 30_000;
@@ -41,13 +39,12 @@ export class Events {
   private readonly groupList: Group[] = [];
   private readonly runners: HandlerRunner[] = [];
   private readonly notifier: Notifier;
-  private readonly upkeep: BackgroundLoop;
+  private readonly upkeep: LogUpkeep;
   private readonly processes: ProcessUpkeep;
   private shardGroups: ShardGroups[] = [];
   private transport: KafkaTransport | undefined;
   private endListening: (() => void) | undefined;
   private readonly endGauges: (() => void)[] = [];
-  private readonly keptPartitions = new Map<string, readonly string[]>();
 
   constructor(
     private readonly shards: Shards,
@@ -60,12 +57,12 @@ export class Events {
     this.settlement = new Settlement(shards, this.groupList, settings.readAfterWriteMs, settings.meter);
     this.log.onCommitted = (shard, events) => this.onCommitted(shard, events);
     shards.useOutbox(this.log);
-    this.upkeep = new BackgroundLoop({
-      name: 'event-partitions',
-      intervalMs: UPKEEP_MS,
+    this.upkeep = new LogUpkeep({
+      shards,
+      retentionDays: settings.retentionDays,
+      elsewhere: () => (this.transport ? this.groupList.map(({ name }) => name) : [RELAY_GROUP]),
       meter: settings.meter,
-      run: (signal) => this.keepAll(signal),
-      onError: (error) => settings.onWarning('partitions of the event log could not be kept', error),
+      onWarning: settings.onWarning,
     });
     this.processes = new ProcessUpkeep({
       shards,
@@ -157,15 +154,15 @@ export class Events {
   private health(): HealthReport {
     const lags = this.shardGroups.flatMap((one) => one.lag().map((lag) => ({ shard: one.shard, ...lag })));
     const late = lags.filter(({ lagMs }) => lagMs > LAG_DEGRADES_MS);
-    const kept = Object.fromEntries(this.keptPartitions);
+    const kept = this.upkeep.kept;
     const kafka = this.transport?.trouble ?? [];
-    const degraded = late.length > 0 || this.keptPartitions.size > 0 || kafka.length > 0;
+    const degraded = late.length > 0 || kept.size > 0 || kafka.length > 0;
     return {
       status: degraded ? 'degraded' : 'up',
       details: {
         ...(late.length > 0 ? { late } : {}),
         ...(kafka.length > 0 ? { kafka } : {}),
-        ...(this.keptPartitions.size > 0 ? { partitionsNotRead: kept } : {}),
+        ...(kept.size > 0 ? { partitionsNotRead: Object.fromEntries(kept) } : {}),
       },
     };
   }
@@ -280,31 +277,5 @@ export class Events {
         () => all().map(({ group, shard, lanes }) => ({ value: lanes, labels: { group, shard } })),
       ),
     );
-  }
-
-  private async keepAll(signal: AbortSignal): Promise<void> {
-    const failures: unknown[] = [];
-    for (const shard of this.shards.shardNames) {
-      if (signal.aborted) return;
-      try {
-        const elsewhere = this.transport ? this.groupList.map(({ name }) => name) : [RELAY_GROUP];
-        await passIdleLanes(this.shards, shard, elsewhere, this.settings.retentionDays / 2);
-        const { kept } = await keepPartitions(this.shards, shard, this.settings.retentionDays);
-        for (const { partition, groups } of kept) {
-          this.settings.onWarning(
-            `${partition} of ${shard} is older than it need be kept, and not read by ${groups.join(', ')}`,
-          );
-        }
-        if (kept.length > 0)
-          this.keptPartitions.set(
-            shard,
-            kept.map(({ partition }) => partition),
-          );
-        else this.keptPartitions.delete(shard);
-      } catch (error) {
-        failures.push(error);
-      }
-    }
-    if (failures.length > 0) throw new AggregateError(failures, 'not every shard could be kept');
   }
 }

@@ -1,7 +1,7 @@
 import { testDatabases } from '@rookery/devstack/testing';
 import { testShards, type TestShards } from '@rookery/sharding/testing';
 import { eventsSchema } from '../events.schema.js';
-import { keepPartitions } from '../log/partitions.js';
+import { dropInboxes, keepLog } from '../log/partitions.js';
 import { passIdleLanes } from './idle-lanes.js';
 
 describe('lanes that nobody reads any more', () => {
@@ -10,7 +10,7 @@ describe('lanes that nobody reads any more', () => {
   const run = <R>(text: string): Promise<R[]> => cluster.shards.queryShard<R>(shard, { text });
 
   beforeEach(async () => {
-    cluster = await testShards({ databases: testDatabases, migrations: eventsSchema, count: 1 });
+    cluster = await testShards({ databases: testDatabases, migrations: eventsSchema, count: 2 });
     shard = cluster.shards.shardNames[0]!;
     await run(`INSERT INTO rookery_event_tick (seq_below, xid, made_at)
       VALUES (100, pg_current_xact_id(), now() - interval '4 days')`);
@@ -50,18 +50,18 @@ describe('lanes that nobody reads any more', () => {
     expect(await cursors()).toEqual([from('5')]);
   });
 
-  it('keep the inbox of a day whose events they have not passed: they may be read again', async () => {
+  it('keep the inboxes of a day whose events they have not passed, on every shard: they may be read again', async () => {
+    const { shards } = cluster;
     for (const table of ['event', 'inbox']) {
       for (const day of ['20200101', '20200102']) {
         const bounds = [day, String(Number(day) + 1)].map((at) =>
           table === 'event' ? `'${at} 00:00:00+00'` : `rookery_id_floor('${at}'::timestamptz)`,
         );
-        await run(
-          `CREATE TABLE rookery_${table}_${day} PARTITION OF rookery_${table} FOR VALUES FROM (${bounds[0]}) TO (${bounds[1]})`,
-        );
+        const text = `CREATE TABLE rookery_${table}_${day} PARTITION OF rookery_${table} FOR VALUES FROM (${bounds[0]}) TO (${bounds[1]})`;
+        for (const each of shards.shardNames) await shards.queryShard(each, { text });
       }
     }
-    await cluster.shards.transactionAt(shard, async (tx) => {
+    await shards.transactionAt(shard, async (tx) => {
       await tx.query({ text: `SELECT set_config('rookery.slot', 'mover', true)` });
       await tx.query({
         text: `INSERT INTO rookery_event (seq, xid, shard_slot, topic, key, id, type, version, payload, created_at)
@@ -71,13 +71,16 @@ describe('lanes that nobody reads any more', () => {
     await run(
       `INSERT INTO rookery_lane (grp, lane, cursor) VALUES ('feed', 0, '{"from": null, "upto": null, "done": "5"}')`,
     );
-    const { dropped, kept } = await keepPartitions(cluster.shards, shard, 7);
+    const { dropped, kept } = await keepLog(shards, shard, 7);
     expect(kept).toEqual([{ partition: 'rookery_event_20200102', groups: ['feed'] }]);
-    expect(dropped).toEqual(['rookery_event_20200101', 'rookery_inbox_20200101']);
+    expect(dropped).toEqual(['rookery_event_20200101']);
+    for (const each of shards.shardNames) {
+      expect(await dropInboxes(shards, each, 7, ['rookery_event_20200102'])).toEqual([
+        'rookery_inbox_20200101',
+      ]);
+    }
     await run(`UPDATE rookery_lane SET cursor = '{"from": null, "upto": null, "done": "7"}'`);
-    expect((await keepPartitions(cluster.shards, shard, 7)).dropped).toEqual([
-      'rookery_event_20200102',
-      'rookery_inbox_20200102',
-    ]);
+    expect((await keepLog(shards, shard, 7)).dropped).toEqual(['rookery_event_20200102']);
+    expect(await dropInboxes(shards, shard, 7, [])).toEqual(['rookery_inbox_20200102']);
   });
 });

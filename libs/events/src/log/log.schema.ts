@@ -1,6 +1,4 @@
-import { defineMigration, type Migration } from '@rookery/sharding';
-import { presence, presenceBelieved } from '../presence/presence.schema.js';
-import { processes } from '../process/process.schema.js';
+import { defineMigration } from '@rookery/sharding';
 
 /** First argument of the advisory locks under which events of one key are numbered. */
 export const KEY_LOCK_SPACE = 7736;
@@ -10,7 +8,7 @@ export const GROUP_LOCK_SPACE = 7737;
 /** Parts of a shard's slots that the replicas share among them, group by group. A slot's lane is its low four bits. */
 export const LANES = 16;
 
-const log = defineMigration({
+export const log = defineMigration({
   id: 'rookery-events-0001-log',
   up: `
 -- What transactions published, in the order in which events of one key were committed. xid tells a reader what it could see
@@ -150,7 +148,7 @@ SELECT rookery_event_partitions(3);
 `,
 });
 
-const groups = defineMigration({
+export const groups = defineMigration({
   id: 'rookery-events-0002-groups',
   up: `
 -- Replicas that handle a group here, and which types of events they know how to handle.
@@ -245,7 +243,7 @@ END $$;
 `,
 });
 
-const adoption = defineMigration({
+export const adoption = defineMigration({
   id: 'rookery-events-0003-adoption',
   up: `
 -- After a restore into another server its transaction ids mean nothing any more: every group goes on from a number below
@@ -277,7 +275,7 @@ END $$;
 /** SQLSTATE of a transaction that belongs to the time before the server crashed. */
 export const SQLSTATE_CRASHED = 'RK101';
 
-const incarnation = defineMigration({
+export const incarnation = defineMigration({
   id: 'rookery-events-0005-incarnation',
   up: `
 -- Not logged: a crash of the server and the promotion of a standby empty it, an ordered stop does not. So its token tells a
@@ -307,22 +305,10 @@ END $$;
 `,
 });
 
-const fenceByRow = defineMigration({
+export const fenceByRow = defineMigration({
   id: 'rookery-events-0008-fence-by-row',
   up: `
 -- Nearly every transaction that publishes appends one row.
 SELECT rookery_fence_inserts_by_row('rookery_event');
 `,
 });
-
-/** What every shard needs of this library: to be given to `ShardingModule` among the site's migrations. */
-export const eventsSchema: readonly Migration[] = [
-  log,
-  groups,
-  adoption,
-  processes,
-  incarnation,
-  presence,
-  presenceBelieved,
-  fenceByRow,
-];
