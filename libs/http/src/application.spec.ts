@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { connect } from 'node:net';
 import { nextHanging, problemIn, seen, sendRaw, startSite, type Site } from './testing/site.js';
 import type { RequestDone } from './index.js';
 
@@ -282,5 +284,23 @@ describe('measures', () => {
     expect(done[0]).toMatchObject({ status: 499, route: '/hang' });
     expect([...inFlight()]).toEqual([{ value: 0 }]);
     hanging.release('late');
+  });
+
+  test('an upload that its sender breaks off is 499, and no failure of the server', async () => {
+    done.length = 0;
+    const { length } = site.logged;
+    const { port } = new URL(site.url);
+    const socket = connect(Number(port), '127.0.0.1');
+    await once(socket, 'connect');
+    socket.write(
+      'POST /things HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n{"thing":',
+    );
+    await until(() => [...inFlight()][0]!.value === 1);
+    socket.destroy();
+    await until(() => done.length === 1);
+    expect(done[0]).toMatchObject({ status: 499, route: '/things' });
+    // By the time that another one has been answered it would have been told of.
+    await (await fetch(`${site.url}/things`)).text();
+    expect(site.logged.slice(length)).toEqual([]);
   });
 });

@@ -4,6 +4,7 @@ import { defineErrors } from '@rookery/kernel';
 export const httpErrors = defineErrors('HTTP', {
   MALFORMED_REQUEST: { status: 400, message: 'the request is not well-formed HTTP' },
   BAD_URL: { status: 400, message: 'the path has a percent-encoding that cannot be decoded' },
+  REQUEST_ABORTED: { status: 400, message: 'the client left before its request had arrived completely' },
   MALFORMED_JSON: { status: 400, message: 'the body is not JSON in UTF-8' },
   INVALID_INPUT: { status: 422, message: 'the input does not fit what this operation takes' },
   BAD_REQUEST: { status: 400, message: 'the request cannot be served as it is' },

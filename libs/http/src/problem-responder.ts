@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net';
+import { httpErrors } from './http.errors.js';
 import type { ResolvedHttpOptions } from './http.options.js';
 import type { HttpReply, HttpRequest } from './http.types.js';
 import { problemDetails } from './problem-details.renderer.js';
@@ -22,7 +23,7 @@ export class ProblemResponder {
   respond(error: unknown, request: HttpRequest, reply: HttpReply): void {
     const state = stateOf(request);
     const requestId = state?.context.requestId ?? request.id;
-    const problem = problemOf(error, this.options.bodyLimitBytes);
+    const problem = problemOf(blamed(error, request), this.options.bodyLimitBytes);
     if (reply.sent || reply.raw.headersSent) {
       // Past the deadline 504s are what is expected of a handler; anything else would be lost here.
       if (problem.status === 500)
@@ -54,6 +55,13 @@ export class ProblemResponder {
     if (status === 500) this.options.logger.error(fields, message);
     else this.options.logger.warn(fields, message);
   }
+}
+
+/** Whoever breaks its own upload off is not the server's fault, and no reason to wake anybody. */
+function blamed(error: unknown, { raw }: HttpRequest): unknown {
+  return error !== null && error === raw.errored
+    ? httpErrors.create('REQUEST_ABORTED', { cause: error })
+    : error;
 }
 
 /** Bytes rather than a string or an object, so that Fastify neither serializes again nor adds to the content type. */
