@@ -51,6 +51,8 @@ Exit codes: 0 after a stop; 2 for flags that are not understood; 78 for what can
       const service = typeof flags['service'] === 'string' ? flags['service'] : defaults.service;
       if (!SERVICE.test(service))
         throw new UsageFault(`--service takes a name like conduit, not '${service}'`);
+      // Before anything is said: whoever reads it may stop this at once.
+      const signal = defaults.untilStopped();
       const print = (line: string): void => (json ? progress.say(line) : output.print(line));
       const balancer = await balancerOf(flags, service);
       const registry = await registryOf(flags, service, told(print));
@@ -59,7 +61,7 @@ Exit codes: 0 after a stop; 2 for flags that are not understood; 78 for what can
         registry,
         service,
         balancer,
-        signal: defaults.untilStopped(),
+        signal,
         print,
         onStart: (started) => (agent = started),
       });
