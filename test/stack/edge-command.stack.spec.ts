@@ -3,6 +3,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import { startEtcd, type Etcd, type Proxy } from '@rookery/devstack/testing';
 import { EtcdRegistry } from '@rookery/discovery';
 import { buildIfStale, root } from '../../scripts/build-if-stale.mjs';
@@ -79,6 +80,8 @@ it('keeps Nginx in step with etcd under traffic, and leaves it as it is when it 
 it('waits for an etcd that is away, says so once, and ends in order all the same', async () => {
   const agent = edge('--etcd', '127.0.0.1:1', '--nginx', nginx.folder);
   await until('it to say so', async () => /does not answer/.test(agent.said.out), LIMIT_MS);
+  // With nothing to hold it, a process ends by itself.
+  expect(await Promise.race([agent.ended, pause(1_000, 'waits on')])).toBe('waits on');
   agent.child.kill('SIGINT');
   expect(await agent.ended).toBe(0);
   expect(agent.said.err).toBe('');

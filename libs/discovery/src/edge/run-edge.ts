@@ -18,6 +18,9 @@ export interface RunEdgeOptions {
   readonly onStart?: (agent: EdgeAgent) => void;
 }
 
+/** Any time that is long. */
+const STAYS_MS = 3_600_000;
+
 /** The whole life of an edge agent, for a command line: from its start until `signal`. */
 export async function runEdge(options: RunEdgeOptions): Promise<void> {
   const { registry, service, balancer, signal, print, meter, onStart } = options;
@@ -25,8 +28,14 @@ export async function runEdge(options: RunEdgeOptions): Promise<void> {
   agent.start();
   print(`keeping ${balancer.name} in step with ${service} by ${registry.driver}`);
   onStart?.(agent);
-  if (!signal.aborted) await once(signal, 'abort');
-  await agent.stop();
-  await registry.close();
+  // No loop keeps a process, and while the registry is away no connection does: it would end by itself, unfinished.
+  const staying = setInterval(() => undefined, STAYS_MS);
+  try {
+    if (!signal.aborted) await once(signal, 'abort');
+    await agent.stop();
+    await registry.close();
+  } finally {
+    clearInterval(staying);
+  }
   print(`stopped; ${balancer.name} keeps what it has`);
 }
