@@ -57,7 +57,7 @@ async function compare(report: Report, site: LoadedSite): Promise<void> {
     report.add('scale', label, ours!, one!, unit, unit === '1/s');
   };
   for (const count of COUNTS) {
-    row(count, 'reads per replica', ({ perSecond }) => perSecond / count, '1/s');
+    row(count, 'reads per replica', ({ perSecond, replicas }) => perSecond / replicas.length, '1/s');
     row(count, 'CPU of replicas', ({ perSecond, replicas }) => (sum(replicas) / perSecond) * 1_000, 'ms/op');
   }
   const all = [...turns.values()].flat();
