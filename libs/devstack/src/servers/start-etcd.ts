@@ -4,6 +4,7 @@ import type { Guard } from '../kafka/guard.js';
 import { HOST } from '../kafka/server-properties.js';
 import type { Keepable } from './keepable.js';
 import { LocalServer } from './local-server.js';
+import { OneProgram } from './one-program.js';
 import { startOnFreePorts } from './start-on-free-ports.js';
 
 export interface Etcd extends Keepable {
@@ -62,46 +63,18 @@ export async function startEtcd(): Promise<Etcd> {
   });
 }
 
-class LocalEtcd implements Etcd {
-  private closed: Promise<void> | undefined;
-
+class LocalEtcd extends OneProgram implements Etcd {
   constructor(
-    readonly server: LocalServer,
+    server: LocalServer,
     private readonly guard: Guard,
     private readonly data: string,
     readonly endpoint: string,
-  ) {}
+  ) {
+    super(server);
+  }
 
   get pid(): number | undefined {
     return this.server.runs ? this.server.pid : undefined;
-  }
-
-  stop(): Promise<void> {
-    return this.server.stop();
-  }
-
-  kill(): Promise<void> {
-    return this.server.kill();
-  }
-
-  freeze(): void {
-    this.server.freeze();
-  }
-
-  thaw(): void {
-    this.server.thaw();
-  }
-
-  get logFile(): string {
-    return this.server.logFile;
-  }
-
-  onDeath(listener: (how: string) => void): void {
-    this.server.onDeath(listener);
-  }
-
-  start(signal?: AbortSignal): Promise<void> {
-    return this.server.start(signal);
   }
 
   async startEmpty(): Promise<void> {
@@ -111,12 +84,7 @@ class LocalEtcd implements Etcd {
     await this.server.start();
   }
 
-  close(): Promise<void> {
-    this.closed ??= this.end();
-    return this.closed;
-  }
-
-  private async end(): Promise<void> {
+  protected async end(): Promise<void> {
     if (this.server.runs) await this.server.kill();
     await this.guard.release();
   }

@@ -5,6 +5,7 @@ import type { Guard } from '../kafka/guard.js';
 import { HOST } from '../kafka/server-properties.js';
 import type { Keepable } from './keepable.js';
 import { LocalServer } from './local-server.js';
+import { OneProgram } from './one-program.js';
 import { startOnFreePorts } from './start-on-free-ports.js';
 
 /** What the files of a proxy need to know of the place it runs in. */
@@ -91,17 +92,17 @@ function startProxy(
   });
 }
 
-class LocalProxy implements Proxy {
+class LocalProxy extends OneProgram implements Proxy {
   readonly host = HOST;
-  private closed: Promise<void> | undefined;
-
   constructor(
-    readonly server: LocalServer,
+    server: LocalServer,
     private readonly guard: Guard,
     readonly folder: string,
     readonly ports: readonly number[],
     private readonly drainSignal: NodeJS.Signals,
-  ) {}
+  ) {
+    super(server);
+  }
 
   get url(): string {
     return `http://${HOST}:${this.ports[0]}`;
@@ -123,45 +124,12 @@ class LocalProxy implements Proxy {
     this.server.signal('SIGHUP');
   }
 
-  kill(): Promise<void> {
-    return this.server.kill();
-  }
-
-  freeze(): void {
-    this.server.freeze();
-  }
-
-  thaw(): void {
-    this.server.thaw();
-  }
-
-  stop(): Promise<void> {
-    return this.server.stop();
-  }
-
   drain(): Promise<void> {
     return this.server.stop(this.drainSignal);
   }
 
-  get logFile(): string {
-    return this.server.logFile;
-  }
-
-  onDeath(listener: (how: string) => void): void {
-    this.server.onDeath(listener);
-  }
-
-  start(signal?: AbortSignal): Promise<void> {
-    return this.server.start(signal);
-  }
-
-  close(): Promise<void> {
-    this.closed ??= this.end();
-    return this.closed;
-  }
-
   /** In order where it can be: workers that lose their master go on by themselves. */
-  private async end(): Promise<void> {
+  protected async end(): Promise<void> {
     if (this.server.runs) await this.server.stop();
     await this.guard.release();
   }

@@ -6,6 +6,7 @@ import type { Guard } from '../kafka/guard.js';
 import { HOST } from '../kafka/server-properties.js';
 import type { Keepable } from './keepable.js';
 import { LocalServer } from './local-server.js';
+import { OneProgram } from './one-program.js';
 import { startOnFreePorts } from './start-on-free-ports.js';
 
 export interface RedisOptions {
@@ -85,15 +86,15 @@ async function ask(port: number, args: readonly string[]): Promise<string> {
   return stdout.trimEnd();
 }
 
-class LocalRedis implements Redis {
-  private closed: Promise<void> | undefined;
-
+class LocalRedis extends OneProgram implements Redis {
   constructor(
-    readonly server: LocalServer,
+    server: LocalServer,
     private readonly guard: Guard,
     private readonly data: string,
     readonly port: number,
-  ) {}
+  ) {
+    super(server);
+  }
 
   get url(): string {
     return `redis://${HOST}:${this.port}`;
@@ -112,34 +113,6 @@ class LocalRedis implements Redis {
     if (answer !== 'OK') throw new Error(`Redis does not take ${directive} ${value}: ${answer}`);
   }
 
-  kill(): Promise<void> {
-    return this.server.kill();
-  }
-
-  freeze(): void {
-    this.server.freeze();
-  }
-
-  thaw(): void {
-    this.server.thaw();
-  }
-
-  stop(): Promise<void> {
-    return this.server.stop();
-  }
-
-  get logFile(): string {
-    return this.server.logFile;
-  }
-
-  onDeath(listener: (how: string) => void): void {
-    this.server.onDeath(listener);
-  }
-
-  start(signal?: AbortSignal): Promise<void> {
-    return this.server.start(signal);
-  }
-
   async restartEmpty(): Promise<void> {
     if (this.server.runs) await this.server.kill();
     await rm(this.data, { recursive: true, force: true });
@@ -147,12 +120,7 @@ class LocalRedis implements Redis {
     await this.server.start();
   }
 
-  close(): Promise<void> {
-    this.closed ??= this.end();
-    return this.closed;
-  }
-
-  private async end(): Promise<void> {
+  protected async end(): Promise<void> {
     if (this.server.runs) await this.server.kill();
     await this.guard.release();
   }
