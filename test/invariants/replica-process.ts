@@ -1,12 +1,15 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import type { EventsOptions } from '@rookery/events';
 import type { EventsInternals, Misbehaviour, RecorderReplicaOptions } from '@rookery/events/testing';
 import { root } from '../../scripts/build-if-stale.mjs';
 
 const SCRIPT = join(root, 'test/invariants/replica.mjs');
 const KEPT = 20_000;
+/** Longest it may take to do as it is told: one that spins hears nothing any more, and would be waited for for ever. */
+const CONFIRM_LIMIT_MS = 90_000;
 
 /** What a replica is told when it is to be one. */
 export interface ReplicaSetup {
@@ -23,8 +26,9 @@ export class ReplicaProcess {
   private hasEnded = false;
   private said = '';
 
-  private constructor() {
-    this.child = spawn(process.execPath, [SCRIPT], {
+  private constructor(imported: readonly string[]) {
+    const imports = imported.flatMap((file) => ['--import', file]);
+    this.child = spawn(process.execPath, [...imports, SCRIPT], {
       cwd: root,
       env: { PATH: process.env['PATH'] },
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
@@ -38,9 +42,12 @@ export class ReplicaProcess {
     });
   }
 
-  /** Resolves when it may be told to serve. */
-  static async spawn(): Promise<ReplicaProcess> {
-    const replica = new ReplicaProcess();
+  /**
+   * Resolves when it may be told to serve.
+   * @param imported modules that run in it before its script
+   */
+  static async spawn(imported: readonly string[] = []): Promise<ReplicaProcess> {
+    const replica = new ReplicaProcess(imported);
     await replica.confirmed('spawned');
     return replica;
   }
@@ -65,6 +72,13 @@ export class ReplicaProcess {
   async misbehave(wrong: Misbehaviour): Promise<void> {
     this.child.send({ wrong });
     await this.confirmed('told to misbehave');
+  }
+
+  /** Tells it what only a module knows that it imported. Resolves when it is heard, and what comes of it has been confirmed. */
+  async tell(message: object, what: string): Promise<void> {
+    this.child.send(message);
+    await this.confirmed('told something');
+    await this.confirmed(what);
   }
 
   /** SIGKILL; resolves when it is dead. */
@@ -96,7 +110,13 @@ export class ReplicaProcess {
   private async confirmed(what: string): Promise<void> {
     const over = new AbortController();
     const { signal } = over;
-    await Promise.race([once(this.child, 'message', { signal }), this.ended]).finally(() => over.abort());
+    const late = pause(CONFIRM_LIMIT_MS, 'late', { signal }).catch(() => undefined);
+    const confirmed = once(this.child, 'message', { signal });
+    const first = await Promise.race([confirmed, this.ended, late]).finally(() => over.abort());
+    if (first === 'late') {
+      await this.kill();
+      throw new Error(`a replica did nothing for ${CONFIRM_LIMIT_MS} ms when it was ${what}:\n${this.said}`);
+    }
     if (this.hasEnded) throw new Error(`a replica ended when it was ${what}:\n${this.said}`);
   }
 }

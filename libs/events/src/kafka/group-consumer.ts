@@ -211,11 +211,22 @@ export class GroupConsumer {
    */
   private drainBeforeJoining(cluster: Cluster): void {
     this.cluster = cluster;
+    this.endFetchingWith(cluster);
     const find = cluster.findGroupCoordinator.bind(cluster);
     cluster.findGroupCoordinator = async (group) => {
       if (this.cluster === cluster) await this.letGo();
       return find(group);
     };
+  }
+
+  /**
+   * When brokers come or go, kafkajs makes its fetchers anew, also where it was told to stop a moment before. Those return at
+   * once, again and again, and nothing else runs any more in this process: no timer, no signal. Who knows of no broker makes
+   * none.
+   */
+  private endFetchingWith(cluster: Cluster): void {
+    const known = cluster.getNodeIds.bind(cluster);
+    cluster.getNodeIds = () => (this.cluster === cluster ? known() : []);
   }
 
   private get drainMs(): number {
