@@ -37,8 +37,8 @@ class Breaker {
 
   constructor(private readonly links: readonly FaultyLink[]) {
     for (const link of links) {
-      link.inspect((data) => this.onPacket(link, data));
-      link.inspectAnswers(() => this.onAnswer(link));
+      link.inspect((data, sender) => this.onPacket(link, data, sender));
+      link.inspectAnswers((receiver) => this.onAnswer(link, receiver));
     }
   }
 
@@ -56,8 +56,9 @@ class Breaker {
     for (const link of this.links) link.accept();
   }
 
-  private onPacket(link: FaultyLink, data: Buffer): 'pass' | 'swallow' {
-    if (UPKEEP.test(data.toString('latin1'))) return 'pass';
+  private onPacket(link: FaultyLink, data: Buffer, sender: string | undefined): 'pass' | 'swallow' {
+    // Over the connection that watches the shard nothing of a request goes; one that loses a packet there and goes on is none.
+    if (sender !== POOL || UPKEEP.test(data.toString('latin1'))) return 'pass';
     this.left -= 1;
     if (this.left !== 0) return 'pass';
     if (this.breaks.arrives) {
@@ -68,8 +69,8 @@ class Breaker {
     return 'swallow';
   }
 
-  private onAnswer(link: FaultyLink): 'pass' | 'swallow' {
-    if (!this.awaitingAnswer) return 'pass';
+  private onAnswer(link: FaultyLink, receiver: string | undefined): 'pass' | 'swallow' {
+    if (!this.awaitingAnswer || receiver !== POOL) return 'pass';
     this.awaitingAnswer = false;
     this.break(link);
     return 'swallow';

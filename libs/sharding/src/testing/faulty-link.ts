@@ -9,6 +9,11 @@ interface Pair {
   forgotten: boolean;
 }
 
+/** Told what a client sends, and what the client called itself when it connected. */
+export type FlightInspector = (data: Buffer, applicationName: string | undefined) => 'pass' | 'swallow';
+/** Told to whom the server sends something. */
+export type AnswerInspector = (applicationName: string | undefined) => 'pass' | 'swallow';
+
 /**
  * A TCP link to a database that counts, freezes and cuts on demand: for what happens between a replica and its shard.
  */
@@ -18,8 +23,8 @@ export class FaultyLink {
   private refusing = false;
   private answeredSince = true;
   private flightCount = 0;
-  private onFlight: ((data: Buffer) => 'pass' | 'swallow') | undefined;
-  private onAnswer: (() => 'pass' | 'swallow') | undefined;
+  private onFlight: FlightInspector | undefined;
+  private onAnswer: AnswerInspector | undefined;
 
   private constructor(
     private readonly listener: net.Server,
@@ -102,12 +107,12 @@ export class FaultyLink {
   }
 
   /** Looks at each packet of a client on its way. */
-  inspect(onFlight: ((data: Buffer) => 'pass' | 'swallow') | undefined): void {
+  inspect(onFlight: FlightInspector | undefined): void {
     this.onFlight = onFlight;
   }
 
   /** Looks at each packet of the server on its way. */
-  inspectAnswers(onAnswer: (() => 'pass' | 'swallow') | undefined): void {
+  inspectAnswers(onAnswer: AnswerInspector | undefined): void {
     this.onAnswer = onAnswer;
   }
 
@@ -148,11 +153,11 @@ export class FaultyLink {
         this.answeredSince = false;
         this.flightCount += 1;
       }
-      if (this.onFlight?.(data) !== 'swallow') server.write(data);
+      if (this.onFlight?.(data, pair.applicationName) !== 'swallow') server.write(data);
     });
     server.on('data', (data: Buffer) => {
       this.answeredSince = true;
-      if (this.onAnswer?.() !== 'swallow') client.write(data);
+      if (this.onAnswer?.(pair.applicationName) !== 'swallow') client.write(data);
     });
     if (this.frozen) {
       client.pause();
