@@ -1,7 +1,8 @@
 // npm test             lint, types, then every quick suite that needs nothing but npm's packages
 // npm run test:stack   the suites of test/stack, which need programs of the system too, or whole processes and their time
 // Arguments after `--` go to Jest. The last line is always `N passed, N failed, N skipped`; lint and types count as one
-// each. Exits with 1 if anything failed. A stage that fails ends the run: what comes after it would only repeat it.
+// each, and are looked at side by side. Exits with 1 if anything failed. What fails ends the run: what comes after it would
+// only repeat it.
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -26,19 +27,29 @@ const args = process.argv.slice(2);
 const stack = args[0] === '--stack';
 const forJest = stack ? args.slice(1) : args;
 const total = { passed: 0, failed: 0, skipped: 0 };
+/** One after the other; what stands in one runs at once, and says what it has to say only if it fails. */
 const stages = stack
   ? [
-      { name: 'programs', run: () => provideFor(join(root, 'test/stack')) },
+      [{ name: 'programs', run: () => provideFor(join(root, 'test/stack')) }],
       // There may be no such suite yet; of the others there always is one.
-      { name: 'stack', run: () => jest('jest.stack.config.mjs', '--passWithNoTests', ...forJest) },
+      [{ name: 'stack', run: () => jest('jest.stack.config.mjs', '--passWithNoTests', ...forJest) }],
     ]
   : [
-      { name: 'lint', run: () => command('npm', ['run', '--silent', 'lint']) },
-      { name: 'types', run: () => command('npm', ['run', '--silent', 'typecheck']) },
-      { name: 'tests', run: () => jest('jest.config.mjs', ...forJest) },
+      [
+        { name: 'lint', run: () => command('npm', ['run', '--silent', 'lint']) },
+        { name: 'types', run: () => command('npm', ['run', '--silent', 'typecheck']) },
+      ],
+      [{ name: 'tests', run: () => jest('jest.config.mjs', ...forJest) }],
     ];
 
-for (const { name, run } of stages) {
+for (const stage of stages) {
+  const outcomes = await Promise.all(stage.map(counted));
+  if (outcomes.some(({ failed }) => failed > 0)) break;
+}
+process.exitCode = total.failed === 0 ? 0 : 1;
+console.log(`${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped`);
+
+async function counted({ name, run }) {
   const started = performance.now();
   console.log(`${name} …`);
   const counts = await run().catch((error) => {
@@ -48,10 +59,8 @@ for (const { name, run } of stages) {
   for (const key of Object.keys(total)) total[key] += counts[key];
   const seconds = ((performance.now() - started) / 1000).toFixed(1);
   console.log(`${name} ${counts.failed === 0 ? 'ok' : 'FAILED'} (${seconds} s)`);
-  if (counts.failed > 0) break;
+  return counts;
 }
-process.exitCode = total.failed === 0 ? 0 : 1;
-console.log(`${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped`);
 
 /** A stage that either holds or does not; its output is shown if it does not. */
 async function command(program, programArgs) {

@@ -9,6 +9,8 @@ export interface Ended {
   readonly code: number | null;
   /** Standard output and error, as they came. */
   readonly output: string;
+  /** Standard output alone: what comes by two pipes may change places with what comes by the other. */
+  readonly stdout: string;
 }
 
 /** A folder with this repository's scripts and installed packages, and files of the test's own. */
@@ -50,10 +52,12 @@ export class ScratchRepository {
 
 export async function ended(child: ChildProcess): Promise<Ended> {
   let output = '';
+  let stdout = '';
+  child.stdout?.on('data', (chunk) => (stdout += String(chunk)));
   for (const stream of [child.stdout, child.stderr]) stream?.on('data', (chunk) => (output += String(chunk)));
   const code = await new Promise<number | null>((resolve, reject) => {
     child.once('error', reject);
     child.once('close', resolve);
   });
-  return { code, output };
+  return { code, output, stdout };
 }
