@@ -64,7 +64,7 @@ export function filledIn(expr: string, rateInterval: string): string {
 
 /** Words of PromQL that are no metrics: functions and keywords; label names stand in brackets or after `by`. */
 const WORDS =
-  /^(sum|max|min|avg|count|topk|rate|increase|changes|histogram_quantile|avg_over_time|absent|time|by|on|or|and|unless|offset)$/;
+  /^(sum|max|min|avg|count|topk|rate|increase|changes|histogram_quantile|avg_over_time|min_over_time|absent|time|by|on|or|and|unless|offset)$/;
 
 /** Names of the series that an expression asks for, recorded ones with their colons. */
 export function metricsOf(expr: string): string[] {

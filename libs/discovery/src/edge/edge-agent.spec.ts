@@ -1,4 +1,5 @@
 import type { Meter } from '@rookery/kernel';
+import { discoveryErrors } from '../discovery.errors.js';
 import { StaticRegistry } from '../drivers/static/static-registry.js';
 import { eventually } from '../testing/eventually.js';
 import { replica } from '../testing/registry-contract.js';
@@ -85,9 +86,13 @@ describe('an edge agent', () => {
 
   it('gives the balancer its peers again when it has lost them, and goes on after a refusal', async () => {
     const gauges: (() => Iterable<{ value: number }>)[] = [];
-    const counter = { add: () => undefined };
+    const outcomes = new Map<string, number>();
     start({
-      counter: () => counter,
+      counter: ({ name }) => ({
+        add: (by = 1, { outcome = '' } = {}) => {
+          if (name === 'rookery_edge_applies_total') outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + by);
+        },
+      }),
       histogram: () => ({ observe: () => undefined }),
       gauge: (_, read) => {
         gauges.push(read);
@@ -100,6 +105,11 @@ describe('an edge agent', () => {
     await eventually('the refusal', () => agent.status().note === 'not today');
     expect(await agent.health.check(100)).toMatchObject({ status: 'degraded' });
     expect([...gauges[0]!()].map(({ value }) => value)).toEqual([0, 0, 0]);
+    expect([outcomes.get('refused'), outcomes.get('error')]).toEqual([0, expect.any(Number)]);
+    const data = { balancer: 'remembered', reason: 'nonsense' };
+    balancer.refusal = discoveryErrors.create('EDGE_REFUSED', { data });
+    await eventually('a refusal to be counted as one', () => outcomes.get('refused')! > 0);
+    expect(outcomes.get('error')).toBeGreaterThan(0);
     balancer.refusal = undefined;
     await inStep();
     expect(balancer.peers).toHaveLength(2);

@@ -1,5 +1,6 @@
 import { BackgroundLoop, noopMeter, type HealthProbe, type Meter } from '@rookery/kernel';
 import { setTimeout as delay } from 'node:timers/promises';
+import { discoveryErrors } from '../discovery.errors.js';
 import type { Registry, Watch } from '../registry.js';
 import { peersOf, samePeers, type Balancer, type Peer } from './balancer.js';
 
@@ -32,6 +33,8 @@ export interface EdgeStatus {
   readonly note: string | undefined;
 }
 
+/** `refused`: the balancer was asked, and does not want them; trying again changes nothing. `error`: whatever else. */
+const OUTCOMES = ['ok', 'refused', 'error'] as const;
 const BUCKETS = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 
 /**
@@ -68,7 +71,7 @@ export class EdgeAgent {
       labels: ['balancer', 'outcome'],
     });
     // From zero on, or what happens first is no increase of anything.
-    for (const outcome of ['ok', 'error']) this.reloads.add(0, { balancer: options.balancer.name, outcome });
+    for (const outcome of OUTCOMES) this.reloads.add(0, { balancer: options.balancer.name, outcome });
     this.seconds = meter.histogram({
       name: 'rookery_edge_apply_seconds',
       help: 'From the decision to give the balancer new upstreams until it works by them',
@@ -174,7 +177,8 @@ export class EdgeAgent {
 
   private failed(error: unknown): void {
     const { balancer, onEvent } = this.options;
-    this.reloads.add(1, { balancer: balancer.name, outcome: 'error' });
+    const refused = discoveryErrors.is(error, 'EDGE_REFUSED') || discoveryErrors.is(error, 'EDGE_TOO_MANY');
+    this.reloads.add(1, { balancer: balancer.name, outcome: refused ? 'refused' : 'error' });
     this.inStep = false;
     const note = error instanceof Error ? error.message : String(error);
     if (note !== this.note) onEvent?.(note);
