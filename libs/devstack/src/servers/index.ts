@@ -8,3 +8,4 @@ export { Keeper, type KeeperOptions, type KeeperState, type KeeperStatus } from 
 export { startEtcd, type Etcd } from './start-etcd.js';
 export { startHaproxy, startNginx, type Proxy, type ProxyOptions, type ProxyPlace } from './start-proxies.js';
 export { startRedis, type Redis, type RedisOptions } from './start-redis.js';
+export { startRedisCluster, type RedisCluster, type RedisClusterOptions } from './start-redis-cluster.js';

@@ -52,52 +52,79 @@ const LAST_SLOT = '16383';
  * @throws RK_DEVSTACK_SERVER_START_FAILED, RK_DEVSTACK_SERVER_START_TIMEOUT
  */
 export async function startRedis({ config = {}, cluster = false }: RedisOptions = {}): Promise<Redis> {
+  if (!cluster) return startRedisServer(config, false);
+  const redis = await startRedisServer(config, true);
+  await redis.command('CLUSTER', 'ADDSLOTSRANGE', '0', LAST_SLOT);
+  while (!(await redis.command('CLUSTER', 'INFO')).includes('cluster_state:ok'));
+  return redis;
+}
+
+/** One server; as a node of a cluster it has no slots yet, and knows nobody. */
+export function startRedisServer(
+  config: Readonly<Record<string, string>>,
+  isNode: boolean,
+): Promise<RedisServer> {
   // A cluster's nodes talk to each other on a second port.
-  const redis = await startOnFreePorts('redis', 2, async ({ folder, ports, guard }) => {
+  return startOnFreePorts('redis', 2, async ({ folder, ports, guard }) => {
     const data = join(folder, 'data');
     await mkdir(data);
-    const port = ports[0]!;
+    const [port, busPort] = ports as [number, number];
     const directives: Record<string, string> = {
       port: String(port),
       bind: HOST,
       dir: data,
       save: '',
       appendonly: 'no',
-      ...(cluster && { 'cluster-enabled': 'yes', 'cluster-port': String(ports[1]) }),
+      ...(isNode && { 'cluster-enabled': 'yes', 'cluster-port': String(busPort) }),
       ...config,
     };
+    const password = config['requirepass'];
+    const asks = (args: readonly string[]) => ask(port, password, args);
     const server = new LocalServer({
       name: 'redis',
       command: 'redis-server',
       args: Object.entries(directives).flatMap(([name, value]) => [`--${name}`, value]),
       folder,
       guard,
-      ready: async () => (await ask(port, ['PING'])) === 'PONG',
+      ready: async () => (await asks(['PING'])) === 'PONG',
     });
-    return new LocalRedis(server, guard, data, port);
+    return new RedisServer(server, guard, data, { port, busPort, password }, asks);
   });
-  if (cluster) await redis.command('CLUSTER', 'ADDSLOTSRANGE', '0', LAST_SLOT);
-  while (cluster && !(await redis.command('CLUSTER', 'INFO')).includes('cluster_state:ok'));
-  return redis;
 }
 
-async function ask(port: number, args: readonly string[]): Promise<string> {
-  const { stdout } = await run('redis-cli', ['-h', HOST, '-p', String(port), ...args]);
+async function ask(port: number, password: string | undefined, args: readonly string[]): Promise<string> {
+  const asWho = password === undefined ? [] : ['-a', password, '--no-auth-warning'];
+  const { stdout } = await run('redis-cli', ['-h', HOST, '-p', String(port), ...asWho, ...args]);
   return stdout.trimEnd();
 }
 
-class LocalRedis extends OneProgram implements Redis {
+export class RedisServer extends OneProgram implements Redis {
   constructor(
     server: LocalServer,
     private readonly guard: Guard,
     private readonly data: string,
-    readonly port: number,
+    private readonly place: {
+      readonly port: number;
+      readonly busPort: number;
+      readonly password: string | undefined;
+    },
+    private readonly asks: (args: readonly string[]) => Promise<string>,
   ) {
     super(server);
   }
 
+  get port(): number {
+    return this.place.port;
+  }
+
+  /** Where other nodes of a cluster talk to it. */
+  get busPort(): number {
+    return this.place.busPort;
+  }
+
   get url(): string {
-    return `redis://${HOST}:${this.port}`;
+    const { port, password } = this.place;
+    return `redis://${password === undefined ? '' : `:${password}@`}${HOST}:${port}`;
   }
 
   get pid(): number | undefined {
@@ -105,7 +132,7 @@ class LocalRedis extends OneProgram implements Redis {
   }
 
   command(...args: readonly string[]): Promise<string> {
-    return ask(this.port, args);
+    return this.asks(args);
   }
 
   async configure(directive: string, value: string): Promise<void> {

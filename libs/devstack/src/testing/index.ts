@@ -10,5 +10,10 @@ export {
   type ProxyPlace,
 } from '../servers/start-proxies.js';
 export { startRedis, type Redis, type RedisOptions } from '../servers/start-redis.js';
+export {
+  startRedisCluster,
+  type RedisCluster,
+  type RedisClusterOptions,
+} from '../servers/start-redis-cluster.js';
 export { startTestServer, stopTestServer } from './test-server.js';
 export { testDatabases, type TestDatabases, type TestDatabasesOptions } from './test-databases.js';
