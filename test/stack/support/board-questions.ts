@@ -50,3 +50,16 @@ export async function unanswered(
   });
   return open.map(([name]) => name);
 }
+
+/** Of each variable of each board that is asked of Prometheus: `site.json label_values(…)`, where there is nothing to choose. */
+export async function variablesWithoutValues(prometheus: Prometheus): Promise<string[]> {
+  const asked = boards().flatMap(({ file, templating }) =>
+    templating.list
+      .filter(({ type }) => type === 'query')
+      .map(({ definition = '' }) => ({ file, definition })),
+  );
+  const empty: string[] = [];
+  for (const { file, definition } of asked)
+    if ((await prometheus.labelValues(definition)).length === 0) empty.push(`${file} ${definition}`);
+  return empty;
+}
