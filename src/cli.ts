@@ -26,6 +26,7 @@ import { clusterCommands, clusterFolder } from './cluster/index.js';
 import { events, kafkaOf, shardingOptions } from './app.module.js';
 import { loadConfig } from './config/index.js';
 import { holdDatabases } from './databases.js';
+import { edgeOperations } from './edge-operations.js';
 import { readModels } from './read-models.js';
 
 type Site = EventsSite & ReadModelSite & CacheSite & Closable;
@@ -74,7 +75,11 @@ process.exitCode = await runCli<Site>(process.argv.slice(2), {
     cacheExplain,
     cacheInvalidate,
     capacity,
-    edgeRun({ service: 'conduit', untilStopped: () => (stop = new AbortController()).signal }),
+    edgeRun({
+      service: 'conduit',
+      untilStopped: () => (stop = new AbortController()).signal,
+      operations: edgeOperations,
+    }),
     edgeRender,
     ...clusterCommands(() => clusterFolder(loadConfig().dataDir)),
   ],

@@ -148,7 +148,12 @@ async function start(
   if (operations) {
     const ops = await createOperationsApplication({ health, meter, logger });
     undo.push(() => ops.close());
-    opsUrl = await listen(ops, { host: config.opsHost, port: config.opsPort, prefix: 'OPS_' });
+    opsUrl = await listen(ops, {
+      host: config.opsHost,
+      port: config.opsPort,
+      exclusive: true,
+      settings: { host: 'OPS_HOST', port: 'OPS_PORT' },
+    });
   }
   started = true;
   registration?.announce({ url, opsUrl, grpcAddress: rpc?.address });

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { edgeRender, edgeRun } from '@rookery/cli';
+import { edgeOperations } from '../../src/edge-operations.js';
 import { configOf, unknownVariables } from './environment.js';
 
 const settingsOf = (unit: string) =>
@@ -53,12 +54,19 @@ describe('deploy/systemd/conduit-nginx.service and conduit-edge.service', () => 
     const { path, flags = [] } = edgeRun({
       service: 'conduit',
       untilStopped: () => new AbortController().signal,
+      operations: edgeOperations,
     });
     expect(run).toContain(`dist/src/cli.js ${path.join(' ')} `);
-    for (const [flag] of run!.matchAll(/ --nginx\b/g))
-      expect(flags.some((one) => one.flags.startsWith(flag.trim()))).toBe(true);
+    const given = [...run!.split(' edge run ')[1]!.matchAll(/--[a-z-]+/g)].map(([flag]) => flag);
+    expect(given).toEqual(['--etcd', '--nginx', '--ops']);
+    for (const flag of given) expect(flags.some((one) => one.flags.startsWith(`${flag} `))).toBe(true);
     const [render] = nginx!('ExecStartPre');
     expect(render).toContain(`dist/src/cli.js ${edgeRender.path.join(' ')} deploy/nginx `);
     expect(edge!('RestartPreventExitStatus')).toEqual(['2 78']);
+  });
+
+  it('have an operations port, for this machine alone unless somebody says otherwise', () => {
+    expect(edge!('ExecStart')[0]).toContain('--ops ${OPS_HOST}:${OPS_PORT} ');
+    expect(edge!('Environment')).toContain('OPS_HOST=127.0.0.1 OPS_PORT=3100');
   });
 });

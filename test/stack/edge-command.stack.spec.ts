@@ -77,6 +77,52 @@ it('keeps Nginx in step with etcd under traffic, and leaves it as it is when it 
   expect(traffic.failures).toEqual([]);
 }, 240_000);
 
+it('serves what it measures and how it is where it is told to, until it has stopped', async () => {
+  const one = await registry.register(replicas[0]!.instance);
+  const agent = edge('--etcd', etcd.endpoint, '--nginx', nginx.folder, '--ops', '127.0.0.1:0');
+  const address = (): string | undefined => /^operations are at (http:\S+)$/m.exec(agent.said.out)?.[1];
+  await until('the address', async () => address() !== undefined, LIMIT_MS);
+  const get = (path: string) => fetch(address()! + path, { signal: AbortSignal.timeout(LIMIT_MS) });
+  await until('it to be in step', async () => {
+    const { details } = (await (await get('/health')).json()) as {
+      details: Record<string, { status: string }>;
+    };
+    return details['edge']?.status === 'up' && details['discovery']?.status === 'up';
+  });
+  const metrics = await (await get('/metrics')).text();
+  for (const line of [
+    /^rookery_edge_peers\{balancer="nginx",state="in step"\} 1$/m,
+    /^rookery_edge_applies_total\{balancer="nginx",outcome="refused"\} 0$/m,
+    /^rookery_discovery_instances\{service="conduit",state="up"\} 1$/m,
+    /^process_start_time_seconds \d/m,
+  ])
+    expect(metrics).toMatch(line);
+  expect((await get('/health/live')).status).toBe(200);
+  const ready = await get('/health/ready');
+  expect([ready.status, await ready.json()]).toEqual([
+    200,
+    { status: 'ok', indicators: { discovery: 'ok', edge: 'ok' } },
+  ]);
+  // One replica that drains is nobody to route to: the balancer keeps what it has, and takes traffic.
+  await one.changeState('draining');
+  await until('it to be out of step', async () => {
+    const { status, indicators } = (await (await get('/health/ready')).json()) as {
+      status: string;
+      indicators: Record<string, string>;
+    };
+    return status === 'degraded' && indicators['edge'] === 'degraded';
+  });
+  expect((await get('/health/ready')).status).toBe(200);
+
+  const second = edge('--etcd', etcd.endpoint, '--nginx', nginx.folder, '--ops', new URL(address()!).host);
+  expect(await second.ended).toBe(1);
+  expect(second.said.err).toMatch(/^rookery: port \d+ of 127\.0\.0\.1 is taken: set --ops to another.*\n$/);
+  agent.child.kill('SIGTERM');
+  expect(await agent.ended).toBe(0);
+  expect(agent.said.err).toBe('');
+  await one.deregister();
+}, 240_000);
+
 it('waits for an etcd that is away, says so once, and ends in order all the same', async () => {
   const agent = edge('--etcd', '127.0.0.1:1', '--nginx', nginx.folder);
   await until('it to say so', async () => /does not answer/.test(agent.said.out), LIMIT_MS);

@@ -11,7 +11,13 @@ export {
 } from './capacity/plan-capacity.js';
 export type { CliCommand, CliFlag, CliOptions, CliStream, Closable, CommandCall } from './cli.options.js';
 export { edgeRender } from './edge/edge-render.js';
-export { edgeRun, type EdgeRunDefaults } from './edge/edge-run.js';
+export {
+  edgeRun,
+  type EdgeOperations,
+  type EdgeRunDefaults,
+  type OperationsAt,
+  type ServedOperations,
+} from './edge/edge-run.js';
 export { eventsGroups } from './events/events-groups.js';
 export { eventsParked } from './events/events-parked.js';
 export { eventsProcesses } from './events/events-processes.js';

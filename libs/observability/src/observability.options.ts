@@ -76,4 +76,9 @@ export interface OperationsOptions {
   readonly logger?: LoggerService;
   /** prom-client's metrics of the process, its memory, its garbage collection and its event loop. @default true */
   readonly defaultMetrics?: boolean;
+  /**
+   * Also `/health/live`, `/health/ready` and `/health/started`: for a process that has no public port for them.
+   * @default false
+   */
+  readonly healthRoutes?: boolean;
 }

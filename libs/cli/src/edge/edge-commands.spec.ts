@@ -1,27 +1,47 @@
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { noopMeter, type HealthProbe } from '@rookery/kernel';
 import { runCli } from '../run-cli.js';
 import { edgeRender } from './edge-render.js';
-import { edgeRun } from './edge-run.js';
+import { edgeRun, type EdgeOperations } from './edge-run.js';
 
 let folder: string;
-const stop = new AbortController();
-stop.abort();
 
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'edge-commands-'));
 });
 afterEach(() => rm(folder, { recursive: true }));
 
+const namesOf = (probes: readonly HealthProbe[]): string => probes.map(({ name }) => name).join();
+/** What was asked of the operations, in order. */
+const asked: string[] = [];
+const operations = (): EdgeOperations => ({
+  meter: noopMeter,
+  serve: async ({ host, port, probes }) => {
+    if (port === 1) throw new Error('port 1 may not be opened');
+    asked.push(`serve ${host} ${port}: ${namesOf(probes())}`);
+    return {
+      url: `http://${host}:${port}`,
+      setStopping: () => void asked.push('stopping'),
+      close: async () => void asked.push(`close: ${namesOf(probes())}`),
+    };
+  },
+});
+
 async function call(...argv: readonly string[]) {
   let out = '';
   let err = '';
+  const untilStopped = (): AbortSignal => {
+    const stop = new AbortController();
+    setImmediate(() => stop.abort());
+    return stop.signal;
+  };
   const code = await runCli(['edge', ...argv], {
     summary: 'spec',
     version: '0',
     groups: {},
-    commands: [edgeRun({ service: 'shop', untilStopped: () => stop.signal }), edgeRender],
+    commands: [edgeRun({ service: 'shop', untilStopped, operations }), edgeRender],
     open: () => Promise.reject(new Error('it needs no database')),
     stdout: { write: (text) => (out += text) },
     stderr: { write: (text) => (err += text) },
@@ -54,6 +74,11 @@ describe('rookery edge run', () => {
       'a service that is none',
       ['--haproxy', 'x', '--service', 'a;b'],
       "--service takes a name like conduit, not 'a;b'",
+    ],
+    [
+      'operations nowhere',
+      ['--haproxy', 'x', '--ops', '3100'],
+      "--ops takes host:port like 127.0.0.1:3100, not '3100'",
     ],
     ['an unknown flag', ['--nginxx', 'x'], "unknown option '--nginxx'"],
   ])('refuses %s with 2', async (_, flags, said) => {
@@ -98,6 +123,19 @@ describe('rookery edge run', () => {
     );
     const status = JSON.parse((await call('run', ...flags, '--json')).out) as unknown;
     expect(status).toMatchObject({ service: 'shop', balancer: 'nginx', running: false });
+  });
+
+  it('can be watched where that is asked for, from before it works until it has stopped', async () => {
+    await writeFile(join(folder, 'nginx.conf'), 'include upstream.conf;');
+    const flags = ['--registry', 'static', '--replicas', '127.0.0.1:1', '--nginx', folder];
+    asked.length = 0;
+    await call('run', ...flags);
+    expect(asked).toEqual([]);
+    const { code, out } = await call('run', ...flags, '--ops', '[::1]:3100');
+    expect([code, out]).toEqual([0, expect.stringMatching(/^operations are at http:\/\/::1:3100\nkeeping /)]);
+    expect(asked).toEqual(['serve ::1 3100: discovery', 'stopping', 'close: discovery,edge']);
+    const { code: failed, err } = await call('run', ...flags, '--ops', '127.0.0.1:1');
+    expect([failed, err]).toEqual([1, 'rookery: port 1 may not be opened\n']);
   });
 });
 

@@ -7,6 +7,7 @@ import {
   type DnsName,
   type EtcdTls,
   type Registry,
+  type RegistryOptions,
 } from '@rookery/discovery';
 import type { CliFlag } from '../cli.options.js';
 import { UsageFault } from '../usage-fault.js';
@@ -35,11 +36,7 @@ const OWN: Readonly<Record<string, readonly string[]>> = {
  * The registry that the flags name.
  * @throws UsageFault; RK_DISCOVERY_BAD_OPTIONS, RK_DISCOVERY_BAD_INSTANCE
  */
-export async function registryOf(
-  flags: Flags,
-  service: string,
-  onError: (error: unknown) => void,
-): Promise<Registry> {
+export async function registryOf(flags: Flags, service: string, told: RegistryOptions): Promise<Registry> {
   const driver = text(flags, 'registry') ?? 'etcd';
   const own = OWN[driver];
   if (own === undefined) throw new UsageFault(`--registry takes etcd, dns or static, not '${driver}'`);
@@ -52,18 +49,18 @@ export async function registryOf(
     if (endpoints.length === 0) throw new UsageFault('say where etcd is: --etcd <endpoints>');
     const prefix = text(flags, 'etcdPrefix');
     const tls = await tlsOf(flags);
-    return new EtcdRegistry({ endpoints, onError, ...(prefix && { prefix }), ...(tls && { tls }) });
+    return new EtcdRegistry({ ...told, endpoints, ...(prefix && { prefix }), ...(tls && { tls }) });
   }
   if (driver === 'dns') {
     const name = text(flags, 'dns');
     if (name === undefined) throw new UsageFault('say which name DNS has: --dns <name>');
-    return new DnsRegistry({ services: { [service]: dnsName(name) }, onError });
+    return new DnsRegistry({ ...told, services: { [service]: dnsName(name) } });
   }
   const addresses = listOf(text(flags, 'replicas'));
   if (addresses.length === 0) throw new UsageFault('say who is there: --replicas <addresses>');
   return new StaticRegistry(
     addresses.map((address) => ({ service, id: address, address, state: 'up' })),
-    { onError },
+    told,
   );
 }
 

@@ -17,21 +17,22 @@ const SCRIPT = `
       { name: 'shard-1', critical: false, check: async () => reports.shard },
     ],
   });
-  const open = async () => {
-    const app = await lib.createOperationsApplication({ health, meter, logger: log });
+  const open = async (healthRoutes) => {
+    const app = await lib.createOperationsApplication({ health, meter, logger: log, healthRoutes });
     await app.listen(0, '127.0.0.1');
     return app;
   };
   const app = await open();
+  let alone;
   console.log(await app.getUrl());
   process.stdin.setEncoding('utf8').on('data', async (command) => {
     for (const line of command.split('\\n').filter(Boolean)) {
       if (line === 'stopping') health.setStopping();
-      else if (line === 'second') { const second = await open(); console.log(await second.getUrl()); continue; }
+      else if (line === 'second') { alone = await open(true); console.log(await alone.getUrl()); continue; }
       else Object.assign(reports, JSON.parse(line));
       console.log('done');
     }
-  }).on('end', async () => { await app.close(); await endLoop(); log.flushSync(); process.exit(0); });
+  }).on('end', async () => { await app.close(); await alone?.close(); await endLoop(); log.flushSync(); process.exit(0); });
 `;
 
 describe('the operations application', () => {
@@ -102,14 +103,30 @@ describe('the operations application', () => {
     expect(await health()).toMatchObject({ status: 200, body: { status: 'ok' } });
   });
 
+  let second = '';
+  const statuses = (base: string) =>
+    Promise.all(
+      ['live', 'ready', 'started'].map(async (name) => (await fetch(`${base}/health/${name}`)).status),
+    );
+
   it('can be made twice on one registry', async () => {
-    const second = await tell('second');
+    second = (await tell('second')) ?? '';
     expect((await fetch(`${second}/metrics`)).status).toBe(200);
+  });
+
+  it('has what orchestrators probe only where that was asked for', async () => {
+    expect(await statuses(url)).toEqual([404, 404, 404]);
+    expect(await statuses(second)).toEqual([200, 200, 200]);
+    expect(await (await fetch(`${second}/health/ready`)).json()).toEqual({
+      status: 'ok',
+      indicators: { 'slot-map': 'ok', 'shard-1': 'ok' },
+    });
   });
 
   it('says that the replica is stopping, and ends in order without a word of terminus', async () => {
     await tell('stopping');
     expect(await health()).toMatchObject({ status: 503, body: { status: 'stopping' } });
+    expect(await statuses(second)).toEqual([200, 503, 200]);
     const { code, stderr } = await script.stop();
     expect(code).toBe(0);
     expect(stderr).not.toMatch(/Health Check has failed|warn/i);

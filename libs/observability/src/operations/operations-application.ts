@@ -2,6 +2,7 @@ import { Global, Module, type DynamicModule } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import { TerminusModule } from '@nestjs/terminus';
+import { HEALTH_STARTED, HealthController } from '../health/health.controller.js';
 import { HealthMonitor } from '../health/health-monitor.js';
 import { TerminusHealth } from '../health/terminus-health.js';
 import type { OperationsOptions } from '../observability.options.js';
@@ -40,15 +41,20 @@ class OperationsModule {
         }),
         TerminusModule.forRoot({ logger: false }),
       ],
-      controllers: [OperationsHealthController],
-      providers: [TerminusHealth, { provide: HealthMonitor, useValue: options.health }],
+      controllers: [OperationsHealthController, ...(options.healthRoutes === true ? [HealthController] : [])],
+      providers: [
+        TerminusHealth,
+        { provide: HealthMonitor, useValue: options.health },
+        // It listens once it has started.
+        { provide: HEALTH_STARTED, useValue: () => true },
+      ],
     };
   }
 }
 
 /**
  * A second, small application for the operations port: `/metrics` (Prometheus text) and `/health` (every indicator with
- * its details). It has no authentication and must never be reachable from outside. It is given back without listening:
+ * its details); where asked for, what orchestrators probe as well. It has no authentication and must never be reachable from outside. It is given back without listening:
  * the caller chooses the address and closes it last, so that a stopping replica can still be watched.
  */
 export async function createOperationsApplication(
