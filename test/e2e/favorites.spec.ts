@@ -1,3 +1,0 @@
-import { favoritesSuite } from './favorites.suite.js';
-
-favoritesSuite();

@@ -1,3 +1,0 @@
-import { feedSuite } from './feed.suite.js';
-
-feedSuite();

@@ -1,3 +1,0 @@
-import { readAfterWriteSuite } from './read-after-write.suite.js';
-
-readAfterWriteSuite();

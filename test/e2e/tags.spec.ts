@@ -1,3 +1,0 @@
-import { tagsSuite } from './tags.suite.js';
-
-tagsSuite();
