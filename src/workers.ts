@@ -20,7 +20,7 @@ interface Slot {
 
 /**
  * Several processes on one port, so that a replica uses all cores of its machine. Each is a replica of its own in all but
- * the port: its identity is `REPLICA_ID.n`, its operations are on `OPS_PORT + n - 1`. One that dies is started again; all
+ * the port: its identity is `REPLICA_ID.n`, its operations are on `OPS_PORT + n - 1`, its gRPC on `GRPC_PORT + n - 1`. One that dies is started again; all
  * stop together, each in order.
  */
 export class Workers {
@@ -32,7 +32,7 @@ export class Workers {
   readonly ended = new Promise<number>((resolve) => (this.end = resolve));
 
   constructor(
-    private readonly config: Pick<Config, 'workers' | 'replicaId' | 'opsPort'>,
+    private readonly config: Pick<Config, 'workers' | 'replicaId' | 'opsPort' | 'grpc'>,
     private readonly say: (line: string) => void,
   ) {
     this.slots = Array.from({ length: config.workers }, () => ({ worker: undefined, failures: 0 }));
@@ -68,12 +68,13 @@ export class Workers {
   }
 
   private fork(index: number): Worker {
-    const { replicaId, opsPort } = this.config;
+    const { replicaId, opsPort, grpc } = this.config;
     const slot = this.slots[index]!;
     const began = performance.now();
     const worker = cluster.fork({
       REPLICA_ID: `${replicaId}.${index + 1}`,
-      OPS_PORT: String(opsPort === 0 ? 0 : opsPort + index),
+      OPS_PORT: portOf(opsPort, index),
+      ...(grpc ? { GRPC_PORT: portOf(grpc.port, index) } : {}),
     });
     slot.worker = worker;
     worker.once('exit', (code, signal) => {
@@ -99,6 +100,11 @@ export class Workers {
   private endWhenAllHave(): void {
     if (this.slots.every(({ worker }) => worker === undefined)) this.end(this.worst);
   }
+}
+
+/** Of one worker: the ports follow one another, unless any will do. */
+function portOf(first: number, index: number): string {
+  return String(first === 0 ? 0 : first + index);
 }
 
 /** Said by the worker itself already. */

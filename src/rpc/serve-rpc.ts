@@ -30,6 +30,8 @@ export async function serveRpc(
     packages: ['conduit.v1'],
     host: grpc.host,
     port: grpc.port,
+    // Each worker is called at a port of its own, or callers would be served by one of them.
+    exclusive: config.workers > 1,
     deadlineMs: config.requestDeadlineMs,
     ...(grpc.tls ? { tls: grpc.tls } : {}),
     meter,

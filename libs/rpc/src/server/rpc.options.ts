@@ -27,6 +27,11 @@ export interface RpcServerOptions {
   readonly host?: string;
   /** 0 picks a free one. */
   readonly port: number;
+  /**
+   * The port is this process's alone, although it is a worker of `node:cluster`: a caller keeps one connection to a port, and
+   * would have one of the workers do all of its work. @default false: workers share it
+   */
+  readonly exclusive?: boolean;
   /** Milliseconds that a call may take; a caller may ask for less. @default 5000 */
   readonly deadlineMs?: number;
   /** @default none: plain text, for a network that is one's own */

@@ -6,6 +6,7 @@ import { Client, credentials, Metadata, status as Status, type ServiceError } fr
 import { currentContext, defineErrors, type RequestContext } from '@rookery/kernel';
 import { map, Observable, of, toArray } from 'rxjs';
 import { serviceOf } from '../proto/load-proto.js';
+import { rpcErrors } from '../rpc.errors.js';
 import { decodeDetails } from '../status/details.js';
 import { echoProto, type Words } from '../testing/echo.js';
 import { healthProto } from './health-service.js';
@@ -118,6 +119,54 @@ async function failure(call: Promise<unknown>): Promise<ServiceError> {
 function until(): Promise<void> {
   return new Promise((resolve) => (entered = resolve));
 }
+
+describe('a port of its own', () => {
+  it('serves calls, and is free again when it has stopped', async () => {
+    const { server, client } = await serve({ exclusive: true });
+    await expect(say(client, 'hey')).resolves.toMatchObject({ text: 'hey!' });
+    await server.drain();
+    const port = Number(server.address!.split(':')[1]);
+    const { client: next } = await serve({ exclusive: true, port });
+    await expect(say(next, 'again')).resolves.toMatchObject({ text: 'again!' });
+  });
+
+  it('answers what is under way when it stops, and takes nothing new', async () => {
+    const { server, client } = await serve({ exclusive: true });
+    let release: () => void = () => undefined;
+    hold = new Promise((resolve) => (release = resolve));
+    const began = until();
+    const call = say(client, 'hey');
+    await began;
+    const drained = server.drain();
+    const late = new Client(server.address!, credentials.createInsecure());
+    closers.push(() => late.close());
+    expect((await failure(say(late, 'late'))).code).toBe(Status.UNAVAILABLE);
+    release();
+    await expect(call).resolves.toMatchObject({ text: 'hey!' });
+    await drained;
+  });
+
+  it('ends calls at the limit of its stop', async () => {
+    const { server, client } = await serve({ exclusive: true });
+    let release: () => void = () => undefined;
+    hold = new Promise((resolve) => (release = resolve));
+    const began = until();
+    const call = failure(say(client, 'hey'));
+    await began;
+    await server.drain(50);
+    expect((await call).code).not.toBe(Status.OK);
+    release();
+  });
+
+  it('that is taken is told with its address', async () => {
+    const { server } = await serve({ exclusive: true });
+    const port = Number(server.address!.split(':')[1]);
+    await expect(serve({ exclusive: true, port })).rejects.toMatchObject({
+      code: rpcErrors.codes.LISTEN_FAILED,
+      message: expect.stringContaining(`127.0.0.1:${port}`) as string,
+    });
+  });
+});
 
 describe('a call', () => {
   it('has a context with the request id, the trace and the deadline of its caller', async () => {

@@ -13,6 +13,7 @@ import { serviceNames } from '../proto/load-proto.js';
 import { TlsFiles } from '../tls/tls-files.js';
 import { CallInterceptor } from './call-interceptor.js';
 import { HealthService, healthProto } from './health-service.js';
+import { OwnListener } from './own-listener.js';
 import type { ResolvedRpcServerOptions } from './rpc.options.js';
 
 /** Time after which a connection that says nothing is asked whether it is there, and how long it may take to say so. */
@@ -26,6 +27,7 @@ export class RpcServer extends ServerGrpc implements CustomTransportStrategy {
   private readonly health: HealthService;
   private readonly server: Server;
   private tls: TlsFiles | undefined;
+  private own: OwnListener | undefined;
   private closing: Promise<void> | undefined;
   private bound: string | undefined;
   private hooked = false;
@@ -88,6 +90,7 @@ export class RpcServer extends ServerGrpc implements CustomTransportStrategy {
 
   /** Ends every call under way at once. */
   cut(): void {
+    this.own?.close();
     this.server.forceShutdown();
   }
 
@@ -129,6 +132,7 @@ export class RpcServer extends ServerGrpc implements CustomTransportStrategy {
   private async shutDown(limitMs: number): Promise<void> {
     this.health.stopServing();
     this.health.endWatches();
+    this.own?.close();
     const limit = setTimeout(() => this.server.forceShutdown(), limitMs);
     try {
       // Its error says that it was not listening: then it has stopped.
@@ -140,20 +144,27 @@ export class RpcServer extends ServerGrpc implements CustomTransportStrategy {
   }
 
   private async bind(): Promise<void> {
-    const { host, port, tls } = this.settings;
+    const { host, port, exclusive, tls } = this.settings;
     if (tls) this.tls = await TlsFiles.open(tls, this.settings);
     const credentials = this.tls?.serverCredentials() ?? ServerCredentials.createInsecure();
     const wanted = `${host.includes(':') ? `[${host}]` : host}:${port}`;
-    const given = await new Promise<number>((resolve, reject) => {
-      this.server.bindAsync(wanted, credentials, (error, there) => {
-        if (error === null) resolve(there);
-        else {
-          const data = { address: wanted, reason: error.message };
-          reject(rpcErrors.create('LISTEN_FAILED', { data, cause: error }));
-        }
-      });
+    const given = await (
+      exclusive ? this.listenAlone(credentials) : this.listenAsWorkersDo(wanted, credentials)
+    ).catch((cause: Error) => {
+      throw rpcErrors.create('LISTEN_FAILED', { data: { address: wanted, reason: cause.message }, cause });
     });
     this.bound = wanted.replace(/\d+$/, String(given));
+  }
+
+  private async listenAlone(credentials: ServerCredentials): Promise<number> {
+    this.own = await OwnListener.open(this.server, credentials, this.settings);
+    return this.own.port;
+  }
+
+  private listenAsWorkersDo(wanted: string, credentials: ServerCredentials): Promise<number> {
+    return new Promise((resolve, reject) => {
+      this.server.bindAsync(wanted, credentials, (error, port) => (error ? reject(error) : resolve(port)));
+    });
   }
 
   private servedNames(): string[] {

@@ -29,6 +29,7 @@ export async function startRpc(app: INestApplication, options: RpcServerOptions)
 export function settled(options: RpcServerOptions): ResolvedRpcServerOptions {
   return {
     host: '127.0.0.1',
+    exclusive: false,
     deadlineMs: 5_000,
     maxMessageBytes: 4 * MiB,
     reflection: true,

@@ -50,11 +50,19 @@ async function files(
   return { certFile: certFile!, keyFile: keyFile!, caFile: caFile!, reloadMs: 20 };
 }
 
-async function serve(tls: RpcTls, onError?: (error: unknown) => void): Promise<string> {
+async function serve(tls: RpcTls, onError?: (error: unknown) => void, exclusive = false): Promise<string> {
   const app = await NestFactory.create(EchoModule, new FastifyAdapter(), { logger: false });
   await app.init();
   closers.push(() => app.close());
-  const server = await startRpc(app, { proto, packages: ['echo.v1'], port: 0, tls, drainMs: 100, onError });
+  const server = await startRpc(app, {
+    proto,
+    packages: ['echo.v1'],
+    port: 0,
+    exclusive,
+    tls,
+    drainMs: 100,
+    onError,
+  });
   return server.address!;
 }
 
@@ -80,8 +88,11 @@ const LET_IN = 'RK_RPC_UNIMPLEMENTED';
 const REFUSED = 'RK_RPC_UNAVAILABLE';
 
 describe('mutual TLS', () => {
-  it('lets in who shows a certificate of the authority, and nobody else', async () => {
-    const address = await serve(await files('server', ['echo']));
+  it.each([
+    ['shared with workers', false],
+    ['of its own', true],
+  ])('on a port %s lets in who shows a certificate of the authority, and nobody else', async (_, own) => {
+    const address = await serve(await files('server', ['echo']), undefined, own);
     const client = await files('client', ['somebody']);
     expect(await call(address, client)).toBe(LET_IN);
     expect(await call(address, { caFile: client.caFile! })).toBe(REFUSED);
