@@ -14,6 +14,7 @@ import { feedEvents, FeedModule } from './feed/index.js';
 import { profilesEvents, ProfilesModule } from './profiles/index.js';
 import { RpcModule } from './rpc/index.js';
 import { migrations } from './schema.js';
+import { StartModule, type About } from './start/index.js';
 import { tagsEvents, TagsModule } from './tags/index.js';
 import { UserEntity, usersEvents, UsersModule } from './users/index.js';
 
@@ -29,6 +30,8 @@ export interface Surroundings {
   readonly probes?: readonly HealthProbe[];
   /** Whether the replica has finished starting. */
   readonly started: () => boolean;
+  /** What the start page tells. */
+  readonly about: About;
 }
 
 const MEBIBYTE = 1_048_576;
@@ -37,7 +40,7 @@ const MEBIBYTE = 1_048_576;
 @Module({})
 export class AppModule {
   static of(surroundings: Surroundings): DynamicModule {
-    const { config, keys, logger, meter, probes = [], started } = surroundings;
+    const { config, keys, logger, meter, probes = [], started, about } = surroundings;
     const kafka = kafkaOf(config);
     return {
       module: AppModule,
@@ -75,6 +78,7 @@ export class AppModule {
             logger,
           }),
         }),
+        StartModule.with(about),
         UsersModule,
         ProfilesModule,
         FeedModule.with({ fanOutMax: config.feedFanOutMax }),

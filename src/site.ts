@@ -26,6 +26,7 @@ import { listen } from './listen.js';
 import { SiteRegistration } from './registration.js';
 import { serveRpc } from './rpc/index.js';
 import { migrations } from './schema.js';
+import type { Link } from './start/index.js';
 
 /** A replica that takes traffic. */
 export interface Site {
@@ -54,6 +55,24 @@ export interface SiteOptions {
 
 const SERVICE = 'conduit';
 const VERSION = '2.0.0';
+const START = '/';
+const PREFIX = 'api';
+const DOCS = {
+  title: 'Conduit',
+  version: VERSION,
+  description: 'The RealWorld back-end API, on sharded PostgreSQL.',
+  path: '/docs',
+  jsonPath: '/openapi.json',
+};
+const [LIVE, READY] = HEALTH_ROUTES;
+const LINKS: readonly Link[] = [
+  { name: 'docs', href: DOCS.path, text: 'what it can be asked, to be tried out' },
+  { name: 'openapi', href: DOCS.jsonPath, text: 'the same, for programs' },
+  { name: 'articles', href: `/${PREFIX}/articles`, text: 'the latest articles' },
+  { name: 'tags', href: `/${PREFIX}/tags`, text: 'every tag that an article carries' },
+  { name: 'ready', href: `/${READY}`, text: 'whether it takes traffic, and what of it is well' },
+  { name: 'live', href: `/${LIVE}`, text: 'whether it runs' },
+];
 
 /** Starts one replica. What was started before a failure is stopped again. */
 export async function startSite({ config, operations = true, logTo }: SiteOptions): Promise<Site> {
@@ -106,6 +125,7 @@ async function start(
   undo.push(() => registration?.close() ?? Promise.resolve());
 
   let started = false;
+  let opsUrl: string | undefined;
   const app = await createHttpApplication(
     AppModule.of({
       config,
@@ -115,18 +135,24 @@ async function start(
       meter,
       probes: registration ? [registration.health] : [],
       started: () => started,
+      about: {
+        name: DOCS.title,
+        description: DOCS.description,
+        version: VERSION,
+        links: LINKS,
+        // Where others see the page, they need not know what is inside.
+        operationsUrl: () => (config.production ? undefined : opsUrl),
+      },
     }),
     {
       deadlineMs: config.requestDeadlineMs,
       corsOrigins: config.corsOrigins,
       trustProxy: config.trustProxy,
       errorRenderer: conduitErrors,
-      globalPrefix: { prefix: 'api', exclude: [...HEALTH_ROUTES] },
+      globalPrefix: { prefix: PREFIX, exclude: [START, ...HEALTH_ROUTES] },
       docs: {
-        title: 'Conduit',
-        version: VERSION,
-        description: 'The RealWorld back-end API, on sharded PostgreSQL.',
-        hidden: HEALTH_ROUTES.map((route) => `/${route}`),
+        ...DOCS,
+        hidden: [START, ...HEALTH_ROUTES.map((route) => `/${route}`)],
         credentials: { description: 'Type `Token ` and the token that registering or signing in gave you.' },
       },
       meter,
@@ -144,7 +170,6 @@ async function start(
   const rpc = await serveRpc(app, { config, logger, meter });
 
   const health = app.get(HealthMonitor);
-  let opsUrl: string | undefined;
   if (operations) {
     const ops = await createOperationsApplication({ health, meter, logger });
     undo.push(() => ops.close());

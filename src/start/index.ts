@@ -1,0 +1,2 @@
+export type { About, Link } from './about.js';
+export { StartModule } from './start.module.js';
