@@ -26,7 +26,7 @@ describe('caches over a Redis in trouble', () => {
   const stored = (key: string) =>
     until(
       `${key} is in Redis`,
-      async () => (await stage.redis.command('EXISTS', `test:1:e2:${key}`)) === '1',
+      async () => (await stage.redis.command('EXISTS', `test:1:e3:${key}`)) === '1',
     );
 
   /** Reads and writes by three caches, with a fault in the middle; then all must be well again. */
@@ -80,7 +80,7 @@ describe('caches over a Redis in trouble', () => {
     expect(await other.invalidate(['tag'])).toEqual({ acknowledged: true });
     await stage.redis.kill();
     await stage.redis.start();
-    expect(await stage.redis.command('EXISTS', 'test:1:e2:k')).toBe('1');
+    expect(await stage.redis.command('EXISTS', 'test:1:e3:k')).toBe('1');
     await inStep([one, other]);
     for (const cache of [one, other])
       expect(await cache.get('k', () => Promise.resolve('new'), options)).toBe('new');

@@ -1,37 +1,17 @@
 import { currentDeadline, type HealthProbe, type HealthReport, type MetricOptions } from '@rookery/kernel';
 import { Bulkhead } from './bulkhead.js';
 import { cacheErrors } from './cache.errors.js';
-import { CacheMetrics, type CacheCounts, type ReadStatus } from './cache.metrics.js';
+import { CacheMetrics, type CacheCounts } from './cache.metrics.js';
 import type { CacheSettings } from './cache.options.js';
+import { shown, type CachedEntry } from './cached-entry.js';
 import { EVERYTHING, type Acknowledgement, type CacheDriver, type DriverState } from './drivers/driver.js';
 import type { Entry } from './entry.js';
 import { explanationOf, type Explanation } from './explain.js';
 import { L1 } from './l1.js';
-import {
-  recordOfEntry,
-  recordOfValue,
-  valueOf,
-  type CacheReadOptions,
-  type LoadContext,
-  type LoadedEntry,
-} from './loaded.js';
-import { Refills, type Found, type Work } from './refills.js';
+import type { CacheReadOptions, LoadContext, LoadedEntry } from './loaded.js';
+import { Refills } from './refills.js';
 import { TagTable, type InvalidationMode } from './tag-table.js';
-
-/** An entry for HTTP. What is in it is shared: nobody changes it. */
-export interface CachedEntry {
-  readonly body: Buffer;
-  /** Strong, with its quotes. */
-  readonly etag: string;
-  readonly status: ReadStatus;
-  readonly ageMs: number;
-  /** Milliseconds that are left of its freshness; 0 if it is stale. */
-  readonly ttlMs: number;
-  readonly negative: boolean;
-  readonly contentType: string | undefined;
-  readonly statusCode: number | undefined;
-  readonly headers: Readonly<Record<string, string>> | undefined;
-}
+import { EntryWork, ValueWork, type Work } from './work.js';
 
 export interface CacheStats extends CacheCounts {
   readonly local: { readonly entries: number; readonly bytes: number; readonly maxBytes: number };
@@ -40,7 +20,6 @@ export interface CacheStats extends CacheCounts {
   readonly driver: DriverState & { readonly name: string; readonly inStep: boolean };
 }
 
-const COUNT_OF = { hit: 'sharedHits', stale: 'stale', miss: 'misses', bypass: 'bypasses' } as const;
 const REPORT_MS = 1_000;
 const MOST_TAGS = 32;
 const LONGEST_TAG = 256;
@@ -113,23 +92,11 @@ export class Cache {
   get<T>(key: string, load: (context: LoadContext) => Promise<T>, options: CacheReadOptions<T>): Promise<T> {
     const now = performance.now();
     const entry = this.l1.get(key);
-    if (entry?.parsed && now < entry.earlyAt && this.driver.inStep(now) && entry.isFresh(now)) {
+    if (entry?.isParsed && now < entry.earlyAt && this.driver.inStep(now) && entry.isFresh(now)) {
       this.metrics.counts.localHits += 1;
-      return Promise.resolve(entry.parsed.value as T);
+      return Promise.resolve(entry.value as T);
     }
-    const work: Work = {
-      key,
-      tags: options.tags,
-      load: async (signal) => {
-        const began = performance.now();
-        const value = await load({ signal });
-        return recordOfValue(key, value, performance.now() - began, options);
-      },
-      parse: (record) => valueOf(record, options),
-    };
-    return this.read(work, options, ({ entry: { parsed, record } }) =>
-      parsed ? (parsed.value as T) : valueOf(record, options),
-    );
+    return this.read(new ValueWork(key, load, options), options, entry, now);
   }
 
   /**
@@ -141,16 +108,8 @@ export class Cache {
     load: (context: LoadContext) => Promise<Buffer | string | LoadedEntry>,
     options: CacheReadOptions,
   ): Promise<CachedEntry> {
-    const work: Work = {
-      key,
-      tags: options.tags,
-      load: async (signal) => {
-        const began = performance.now();
-        const loaded = await load({ signal });
-        return recordOfEntry(loaded, performance.now() - began, options);
-      },
-    };
-    return this.read(work, options, ({ entry, status }) => shown(entry, status, performance.now()));
+    const work = new EntryWork(key, load, options);
+    return this.read(work, options, this.l1.get(key), performance.now());
   }
 
   /**
@@ -221,32 +180,28 @@ export class Cache {
     return explanationOf(key, this.l1.look(key), this.driver);
   }
 
-  private read<T>(work: Work, options: CacheReadOptions, give: (found: Found) => T): Promise<T> {
-    const now = performance.now();
+  private read<T>(
+    work: Work<T>,
+    options: CacheReadOptions,
+    entry: Entry | undefined,
+    now: number,
+  ): Promise<T> {
     const { counts } = this.metrics;
-    const entry = this.l1.get(work.key);
     if (entry && this.driver.inStep(now)) {
       if (entry.isFresh(now)) {
         if (now >= entry.earlyAt && entry.mayBeRenewed(now)) this.refills.renew(entry, work);
         counts.localHits += 1;
-        return settledBy(() => give({ entry, status: 'hit' }));
+        return settledBy(() => work.give(entry, 'hit'));
       }
       if (entry.mayBeServedStale(now)) {
         if (entry.mayBeRenewed(now)) this.refills.renew(entry, work);
         counts.stale += 1;
-        return settledBy(() => give({ entry, status: 'stale' }));
+        return settledBy(() => work.give(entry, 'stale'));
       }
     }
     const reason = faultOf(work, options);
     if (reason !== undefined) return Promise.reject(badRead(work.key, reason));
-    return this.search(work).then((found) => {
-      counts[COUNT_OF[found.status]] += 1;
-      return give(found);
-    });
-  }
-
-  private search(work: Work): Promise<Found> {
-    const search = this.refills.find(work);
+    const search = this.refills.find(work, now);
     return currentDeadline()?.race(search, 'waiting for an entry') ?? search;
   }
 
@@ -269,20 +224,6 @@ function settledBy<T>(give: () => T): Promise<T> {
   } catch (error) {
     return Promise.reject(error);
   }
-}
-
-function shown({ meta, body, writtenAt, freshUntil }: Entry, status: ReadStatus, now: number): CachedEntry {
-  return {
-    body,
-    etag: meta.etag,
-    status,
-    ageMs: Math.max(0, now - writtenAt),
-    ttlMs: status === 'stale' ? 0 : Math.max(0, freshUntil - now),
-    negative: meta.negative !== undefined,
-    contentType: meta.contentType,
-    statusCode: meta.statusCode,
-    headers: meta.headers,
-  };
 }
 
 /** What is wrong with a read. */

@@ -19,6 +19,8 @@ const OVERHEAD_BYTES = 1_600;
 const TAG_BYTES = 150;
 /** What a parsed value takes for each byte of its JSON, about. */
 const PARSED_BYTES = 4;
+/** In place of the value of an entry that is kept as bytes alone. */
+export const UNPARSED = Symbol('unparsed');
 
 /** An entry as this process keeps it. Times are of `performance.now()`. */
 export class Entry {
@@ -35,8 +37,8 @@ export class Entry {
     readonly writtenAt: number,
     readonly freshUntil: number,
     readonly keptUntil: number,
-    /** The value, parsed once for all who read it. */
-    readonly parsed?: { readonly value: unknown },
+    /** Parsed once for all who read it; or `UNPARSED`. */
+    readonly value: unknown,
   ) {
     const { meta } = record;
     // XFetch (Vattani, Chierichetti, Lowenstein, 2015), drawn once for each entry and replica: the dearer the load, the
@@ -53,8 +55,12 @@ export class Entry {
     return this.record.body;
   }
 
+  get isParsed(): boolean {
+    return this.value !== UNPARSED;
+  }
+
   get bytes(): number {
-    const content = sizeOf(this.record) * (this.parsed ? 1 + PARSED_BYTES : 1);
+    const content = sizeOf(this.record) * (this.isParsed ? 1 + PARSED_BYTES : 1);
     return OVERHEAD_BYTES + content + this.snapshot.tagCount * TAG_BYTES;
   }
 
@@ -78,14 +84,13 @@ export function entryOf(
   { ageMs, isStale }: { readonly ageMs: number; readonly isStale: boolean },
   snapshot: Snapshot,
   now: number,
-  parse?: (record: StoredRecord) => unknown,
+  value: unknown = UNPARSED,
 ): Entry {
   const { meta } = record;
   const writtenAt = now - ageMs;
-  const parsed = parse && { value: parse(record) };
   const freshUntil = isStale ? Math.min(now, writtenAt + meta.freshMs) : writtenAt + meta.freshMs;
   const keptUntil = writtenAt + meta.keptMs;
-  return new Entry(record, snapshot.hold(), writtenAt, freshUntil, keptUntil, parsed);
+  return new Entry(record, snapshot.hold(), writtenAt, freshUntil, keptUntil, value);
 }
 
 /** Strong: the same bytes have the same, on every replica. */

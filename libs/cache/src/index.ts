@@ -1,8 +1,9 @@
-export { Cache, type CachedEntry, type CacheStats } from './cache.js';
+export { Cache, type CacheStats } from './cache.js';
 export { cacheErrors } from './cache.errors.js';
 export type { CacheCounts, ReadStatus } from './cache.metrics.js';
 export { CacheModule, createCache } from './cache.module.js';
 export type { CacheOptions } from './cache.options.js';
+export type { CachedEntry } from './cached-entry.js';
 export type { BulkheadOptions } from './bulkhead.js';
 export type {
   Acknowledgement,

@@ -7,12 +7,12 @@ const LARGEST_SHARE = 1 / 8;
 /** The entries in this process, the least recently used of which give way. */
 export class L1 {
   private readonly entries: LRUCache<string, Entry>;
+  private readonly largest: number;
 
   constructor(maxBytes: number) {
+    this.largest = maxBytes * LARGEST_SHARE;
     this.entries = new LRUCache<string, Entry>({
       maxSize: maxBytes,
-      maxEntrySize: Math.max(1, Math.floor(maxBytes * LARGEST_SHARE)),
-      sizeCalculation: (entry, key) => entry.bytes + 2 * key.length,
       dispose: (entry) => entry.snapshot.release(),
     });
   }
@@ -36,8 +36,14 @@ export class L1 {
 
   /** Takes the entry, and its snapshot with it: also when it is too large to be kept. */
   put(key: string, entry: Entry): void {
-    this.entries.set(key, entry);
-    if (this.entries.peek(key) !== entry) entry.snapshot.release();
+    const size = entry.bytes + 2 * key.length;
+    if (size <= this.largest) {
+      this.entries.set(key, entry, { size });
+      return;
+    }
+    // What was there before is older.
+    this.entries.delete(key);
+    entry.snapshot.release();
   }
 
   delete(key: string): void {

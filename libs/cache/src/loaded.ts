@@ -82,10 +82,12 @@ export function recordOfEntry<T>(
 
 /** The value of a record, frozen: what one caller did to it, all others would see. */
 export function valueOf<T>(record: StoredRecord, options: CacheReadOptions<T>): T {
-  if (record.meta.negative === 'null') return null as T;
-  if (record.meta.negative === 'undefined') return undefined as T;
+  const { text } = record;
+  // What has a text says something, and its metadata need not be asked.
+  const negative = text === undefined ? record.meta.negative : undefined;
+  if (negative !== undefined) return (negative === 'null' ? null : undefined) as T;
   if (options.codec) return options.codec.decode(record.body);
-  return deepFreeze(JSON.parse(record.text ?? record.body.toString()) as T);
+  return deepFreeze(JSON.parse(text ?? record.body.toString()) as T);
 }
 
 function record<T>(
@@ -119,8 +121,10 @@ function contentOf<T>(key: string, value: T, { codec }: CacheReadOptions<T>): Bu
   }
 }
 
+/** What JSON gives. Not by `Object.values`, which makes a list for each object. */
 function deepFreeze<T>(value: T): T {
   if (typeof value !== 'object' || value === null) return value;
-  for (const inner of Object.values(value)) deepFreeze(inner);
+  if (Array.isArray(value)) value.forEach(deepFreeze);
+  else for (const name in value) deepFreeze(value[name]);
   return Object.freeze(value);
 }

@@ -4,21 +4,14 @@ import type { Bulkhead } from './bulkhead.js';
 import { cacheErrors } from './cache.errors.js';
 import type { CacheMetrics, ReadStatus } from './cache.metrics.js';
 import type { CacheSettings } from './cache.options.js';
-import type { CacheDriver, DriverRead, LeaseWish, StoredRecord, Versions } from './drivers/driver.js';
+import type { CacheDriver, DriverRead, LeaseWish, Versions } from './drivers/driver.js';
 import { entryOf, type Entry } from './entry.js';
 import type { L1 } from './l1.js';
 import type { Loaded } from './loaded.js';
 import type { Snapshot, TagTable } from './tag-table.js';
+import type { Work } from './work.js';
 
-/** What is to be read, and how it is loaded when it is not there. */
-export interface Work {
-  readonly key: string;
-  readonly tags: readonly string[];
-  load(signal: AbortSignal): Promise<Loaded>;
-  parse?(record: StoredRecord): unknown;
-}
-
-export interface Found {
+interface Found {
   readonly entry: Entry;
   readonly status: ReadStatus;
 }
@@ -32,17 +25,50 @@ interface Rights {
 
 /** One search or load under way, which others may wait for. */
 class Flight {
-  /** Nothing once it has landed. */
-  promise: Promise<Found> | undefined;
   snapshot: Snapshot | undefined;
+  private hasLanded = false;
+  private found: Promise<Found> | undefined;
+  private resolve: ((found: Found) => void) | undefined;
+  private reject: ((error: unknown) => void) | undefined;
 
   /** From now on it may give what was so at this moment. */
   begin(snapshot: Snapshot): Snapshot {
     this.snapshot?.release();
     return (this.snapshot = snapshot);
   }
+
+  /** What it finds, until it has landed. Most fly alone: a promise is made for the first who joins. */
+  join(): Promise<Found> {
+    this.found ??= new Promise((resolve, reject) => {
+      this.resolve = resolve;
+      this.reject = reject;
+    });
+    return this.found;
+  }
+
+  async whenLanded(): Promise<void> {
+    if (!this.hasLanded) await this.join().catch(() => undefined);
+  }
+
+  /** Keeps nothing: a map leaves the tables that it has outgrown to the collector, with what was in them, and not at once. */
+  land(): void {
+    this.hasLanded = true;
+    this.snapshot?.release();
+    this.snapshot = this.found = this.resolve = this.reject = undefined;
+  }
+
+  succeed(found: Found): void {
+    this.resolve?.(found);
+    this.land();
+  }
+
+  fail(error: unknown): void {
+    this.reject?.(error);
+    this.land();
+  }
 }
 
+const COUNT_OF = { hit: 'sharedHits', stale: 'stale', miss: 'misses', bypass: 'bypasses' } as const;
 const FIRST_PAUSE_MS = 4;
 const LONGEST_PAUSE_MS = 40;
 const RENEW_AGAIN_MS = 1_000;
@@ -65,25 +91,31 @@ export class Refills {
     private readonly metrics: CacheMetrics,
   ) {}
 
-  find(work: Work): Promise<Found> {
+  /** Nothing fresh of it was in memory at the moment `now`. */
+  find<T>(work: Work<T>, now: number): Promise<T> {
     const running = this.flights.get(work.key);
-    if (running?.promise && this.mayJoin(running)) {
+    if (running && this.mayJoin(running, now)) {
       this.metrics.counts.stampedesAvoided += 1;
-      return this.join(running.promise, work);
+      return this.join(running, work);
     }
-    return this.fly(work, (flight) => this.search(flight, work, running));
+    const flight = this.takeOff(work);
+    if (this.driver.inStep(now)) return this.look(flight, work, now);
+    return this.finish(flight, work, this.searchOutOfStep(flight, work, running));
   }
 
   /** Loads anew in the background, unless another replica does. */
   renew(entry: Entry, work: Work, rights?: Rights): void {
     entry.renewing = true;
-    const run = (flight: Flight) =>
-      rights
-        ? this.load(flight, work, { ...rights, leaveMs: RENEW_AGAIN_MS }, 'miss')
-        : this.searchAnew(flight, entry, work);
     const renewal = async () => {
+      const flight = this.takeOff(work);
       try {
-        await this.fly(work, run);
+        await this.landing(
+          flight,
+          work,
+          rights
+            ? this.load(flight, work, { ...rights, leaveMs: RENEW_AGAIN_MS }, 'miss')
+            : this.searchAnew(flight, entry, work),
+        );
       } catch (error) {
         entry.renewAfter = performance.now() + RENEW_AGAIN_MS;
         this.settings.onWarning('an entry could not be loaded anew', error);
@@ -99,65 +131,99 @@ export class Refills {
     while (this.background.size > 0) await Promise.all(this.background);
   }
 
-  private mayJoin({ snapshot }: Flight): boolean {
-    return snapshot === undefined || (this.driver.inStep(performance.now()) && snapshot.isCurrent);
+  private mayJoin({ snapshot }: Flight, now: number): boolean {
+    return snapshot === undefined || (this.driver.inStep(now) && snapshot.isCurrent);
   }
 
   /** A load fails with the deadline of whoever began it: who has more time begins one of his own. */
-  private async join(flight: Promise<Found>, work: Work): Promise<Found> {
+  private async join<T>(flight: Flight, work: Work<T>): Promise<T> {
+    let found: Found;
     try {
-      return await flight;
+      found = await flight.join();
     } catch (error) {
       const isDeadline = error instanceof Error && 'code' in error && /DEADLINE/.test(String(error.code));
       if (!isDeadline || currentDeadline()?.passed === true) throw error;
-      return this.find(work);
+      return this.find(work, performance.now());
+    }
+    return this.given(work, found);
+  }
+
+  private takeOff({ key }: Work): Flight {
+    const flight = new Flight();
+    this.flights.set(key, flight);
+    return flight;
+  }
+
+  private async landing(flight: Flight, { key }: Work, search: Promise<Found>): Promise<Found> {
+    try {
+      const found = await search;
+      this.land(flight, key, found);
+      return found;
+    } catch (error) {
+      this.crash(flight, key, error);
+      throw error;
     }
   }
 
-  private fly(work: Work, run: (flight: Flight) => Promise<Found>): Promise<Found> {
-    const flight = new Flight();
-    this.flights.set(work.key, flight);
-    const land = () => {
-      flight.snapshot?.release();
-      if (this.flights.get(work.key) === flight) this.flights.delete(work.key);
-      // A map leaves the tables that it has outgrown to the collector, with what was in them, and not at once.
-      flight.promise = undefined;
-    };
-    // `finally` would make three promises of one.
-    const promise = run(flight).then(
-      (found) => {
-        land();
-        return found;
-      },
-      (error: unknown) => {
-        land();
-        throw error;
-      },
-    );
-    flight.promise = promise;
-    return promise;
+  private land(flight: Flight, key: string, found: Found): void {
+    if (this.flights.get(key) === flight) this.flights.delete(key);
+    flight.succeed(found);
   }
 
-  private search(flight: Flight, work: Work, before: Flight | undefined): Promise<Found> {
-    if (this.driver.inStep(performance.now())) return this.searchShared(flight, work);
-    return this.searchOutOfStep(flight, work, before);
+  private crash(flight: Flight, key: string, error: unknown): void {
+    if (this.flights.get(key) === flight) this.flights.delete(key);
+    flight.fail(error);
+  }
+
+  private async finish<T>(flight: Flight, work: Work<T>, search: Promise<Found>): Promise<T> {
+    return this.given(work, await this.landing(flight, work, search));
+  }
+
+  private given<T>(work: Work<T>, { entry, status }: Found): T {
+    this.metrics.counts[COUNT_OF[status]] += 1;
+    return work.give(entry, status);
+  }
+
+  /** What most reads come to is found at the first look, and costs one promise: requests make each of them dear. */
+  private look<T>(flight: Flight, work: Work<T>, began: number): Promise<T> {
+    const snapshot = flight.begin(this.table.snapshot(work.tags));
+    return this.driver.read(work.key, work.tags, 'unless-fresh').then(
+      (read) => {
+        const now = this.observed(began);
+        if (!read.record) return this.finish(flight, work, this.searchOn(flight, work, read, began));
+        let found: Found;
+        try {
+          found = this.take(work, snapshot, read, now);
+        } catch (error) {
+          this.crash(flight, work.key, error);
+          throw error;
+        }
+        this.land(flight, work.key, found);
+        return this.given(work, found);
+      },
+      (error: unknown) => this.finish(flight, work, this.searchAfter(flight, work, error, began)),
+    );
+  }
+
+  /** A look that has failed. */
+  private async searchAfter(flight: Flight, work: Work, error: unknown, began: number): Promise<Found> {
+    this.observed(began);
+    this.mustBeAway(error);
+    return this.searchOn(flight, work, undefined, began);
   }
 
   private async searchOutOfStep(flight: Flight, work: Work, before: Flight | undefined): Promise<Found> {
-    if (await this.driver.comeIntoStep()) return this.searchShared(flight, work);
+    if (await this.driver.comeIntoStep()) {
+      const began = performance.now();
+      const snapshot = flight.begin(this.table.snapshot(work.tags));
+      const read = await this.read(work, 'unless-fresh');
+      if (read?.record) return this.take(work, snapshot, read, performance.now());
+      return this.searchOn(flight, work, read, began);
+    }
     // Nobody can tell whether what is being loaded is stale by now. So it is not joined: all who come meanwhile share the
     // next load, and there are never two of one key at a time.
-    await before?.promise?.catch(() => undefined);
+    await before?.whenLanded();
     return this.load(flight, work, {}, 'bypass');
-  }
-
-  /** What most reads come to is found at the first look, and costs few promises: requests make each of them dear. */
-  private searchShared(flight: Flight, work: Work): Promise<Found> {
-    const began = performance.now();
-    const snapshot = flight.begin(this.table.snapshot(work.tags));
-    return this.read(work, 'unless-fresh', (read) =>
-      read?.record ? this.take(work, snapshot, read) : this.searchOn(flight, work, read, began),
-    );
   }
 
   /** Loads, or waits for whoever does. */
@@ -175,57 +241,60 @@ export class Refills {
       if (pause === FIRST_PAUSE_MS) this.metrics.counts.stampedesAvoided += 1;
       await delay(pause);
       const snapshot = flight.begin(this.table.snapshot(work.tags));
-      read = await this.read(work, 'unless-fresh', (again) => again);
-      if (read?.record) return this.take(work, snapshot, read);
+      read = await this.read(work, 'unless-fresh');
+      if (read?.record) return this.take(work, snapshot, read, performance.now());
     }
   }
 
   private async searchAnew(flight: Flight, entry: Entry, work: Work): Promise<Found> {
     const snapshot = flight.begin(this.table.snapshot(work.tags));
-    const read = await this.read(work, 'always', (seen) => seen);
+    const read = await this.read(work, 'always');
     if (!read) return this.load(flight, work, {}, 'miss');
     const { record, lease } = read;
-    const ours = performance.now() - entry.writtenAt;
+    const now = performance.now();
+    const ours = now - entry.writtenAt;
     const isNew = record?.invalidated === 'no' && record.ageMs < ours / 2;
     if (record && (isNew || lease === undefined)) {
       if (lease !== undefined) this.later(this.driver.release(work.key, lease));
-      return this.take(work, snapshot, { record });
+      return this.take(work, snapshot, { record }, now);
     }
     return this.load(flight, work, { ...read, leaveMs: RENEW_AGAIN_MS }, 'miss');
   }
 
-  /** Gives `next` nothing where the driver is away. */
-  private read<T>(
-    { key, tags }: Work,
-    wish: LeaseWish,
-    next: (read: DriverRead | undefined) => T | Promise<T>,
-  ): Promise<T> {
-    const { counts, driverSeconds } = this.metrics;
+  /** Nothing where the driver is away. */
+  private async read({ key, tags }: Work, wish: LeaseWish): Promise<DriverRead | undefined> {
     const began = performance.now();
-    const observe = () => driverSeconds.observe((performance.now() - began) / 1_000);
-    return this.driver.read(key, tags, wish).then(
-      (read) => {
-        observe();
-        return next(read);
-      },
-      (error: unknown) => {
-        observe();
-        if (!cacheErrors.is(error, 'REDIS_AWAY')) throw error;
-        counts.driverFaults += 1;
-        return next(undefined);
-      },
-    );
+    try {
+      return await this.driver.read(key, tags, wish);
+    } catch (error) {
+      return this.mustBeAway(error);
+    } finally {
+      this.observed(began);
+    }
+  }
+
+  /** A call to the driver that began then. The present moment. */
+  private observed(began: number): number {
+    const now = performance.now();
+    this.metrics.driverSeconds.observe((now - began) / 1_000);
+    return now;
+  }
+
+  private mustBeAway(error: unknown): undefined {
+    if (!cacheErrors.is(error, 'REDIS_AWAY')) throw error;
+    this.metrics.counts.driverFaults += 1;
   }
 
   /** What is stale goes into memory, too, or each reader until its renewal would ask the driver. */
-  private take(work: Work, snapshot: Snapshot, { record, ...rights }: DriverRead): Found {
-    const { ageMs, invalidated, meta } = record!;
-    const isStale = invalidated === 'soft' || ageMs >= meta.freshMs;
-    const now = performance.now();
-    const entry = entryOf(record!, { ageMs, isStale }, snapshot, now, work.parse?.bind(work));
-    if (isStale && rights.lease !== undefined) this.renew(entry, work, rights);
+  private take(work: Work, snapshot: Snapshot, read: DriverRead, now: number): Found {
+    const record = read.record!;
+    const isStale = record.invalidated === 'soft' || record.ageMs >= record.meta.freshMs;
+    const age = { ageMs: record.ageMs, isStale };
+    const entry = entryOf(record, age, snapshot, now, work.parse(record));
+    if (isStale && read.lease !== undefined)
+      this.renew(entry, work, { versions: read.versions, lease: read.lease });
     else entry.renewAfter = now + LONGEST_PAUSE_MS;
-    this.keep(work.key, entry);
+    this.keep(work.key, entry, now);
     return { entry, status: isStale ? 'stale' : 'hit' };
   }
 
@@ -247,16 +316,12 @@ export class Refills {
       this.metrics.loadSeconds.observe((performance.now() - began) / 1_000);
     }
     const { record, kept } = loaded;
-    const entry = entryOf(
-      record,
-      { ageMs: 0, isStale: false },
-      flight.snapshot!,
-      performance.now(),
-      work.parse?.bind(work),
-    );
+    const now = performance.now();
+    const age = { ageMs: 0, isStale: false };
+    const entry = entryOf(record, age, flight.snapshot!, now, work.parse(record));
     // What was invalidated meanwhile would only take the place of what is right.
     const worthwhile = kept && flight.snapshot!.isCurrent;
-    if (kept) this.keep(work.key, entry);
+    if (kept) this.keep(work.key, entry, now);
     else entry.snapshot.release();
     if (worthwhile && versions !== undefined) {
       this.later(this.driver.write(work.key, work.tags, record, versions, lease));
@@ -282,8 +347,8 @@ export class Refills {
   }
 
   /** Into memory, if nothing was invalidated since the reading began. */
-  private keep(key: string, entry: Entry): void {
-    if (this.driver.inStep(performance.now()) && entry.snapshot.isCurrent) this.l1.put(key, entry);
+  private keep(key: string, entry: Entry, now: number): void {
+    if (this.driver.inStep(now) && entry.snapshot.isCurrent) this.l1.put(key, entry);
     else entry.snapshot.release();
   }
 

@@ -59,10 +59,13 @@ export class TagTable {
   }
 }
 
-/** The counters of an entry's tags as they were before it was read. */
+/**
+ * The counters of an entry's tags as they were before it was read. They only grow, so their sum is the same for as long as
+ * none of them has moved.
+ */
 export class Snapshot {
-  private readonly hards: readonly number[];
-  private readonly softs: readonly number[];
+  private readonly hard: number;
+  private readonly soft: number;
   private holders = 1;
 
   constructor(
@@ -70,8 +73,8 @@ export class Snapshot {
     private readonly epoch: number,
     private readonly states: readonly TagState[],
   ) {
-    this.hards = states.map(({ hard }) => hard);
-    this.softs = states.map(({ soft }) => soft);
+    this.hard = sumOf(states, 'hard');
+    this.soft = sumOf(states, 'soft');
   }
 
   get tagCount(): number {
@@ -84,20 +87,12 @@ export class Snapshot {
 
   /** Whether nothing has been invalidated since. */
   get isCurrent(): boolean {
-    if (!this.table.isEpoch(this.epoch)) return false;
-    const { states, hards, softs } = this;
-    for (let i = 0; i < states.length; i += 1) {
-      const state = states[i]!;
-      if (state.hard !== hards[i] || state.soft !== softs[i]) return false;
-    }
-    return true;
+    return this.mayBeServedStale && sumOf(this.states, 'soft') === this.soft;
   }
 
   /** Whether nothing has been invalidated since, or softly at most. */
   get mayBeServedStale(): boolean {
-    return (
-      this.table.isEpoch(this.epoch) && this.states.every((state, index) => state.hard === this.hards[index])
-    );
+    return this.table.isEpoch(this.epoch) && sumOf(this.states, 'hard') === this.hard;
   }
 
   /** For one holder more, who releases it, too. */
@@ -111,4 +106,10 @@ export class Snapshot {
     if (this.holders > 0) return;
     for (const state of this.states) this.table.release(state);
   }
+}
+
+function sumOf(states: readonly TagState[], mode: InvalidationMode): number {
+  let sum = 0;
+  for (const state of states) sum += state[mode];
+  return sum;
 }

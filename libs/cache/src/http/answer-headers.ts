@@ -1,4 +1,4 @@
-import type { CachedEntry } from '../cache.js';
+import type { CachedEntry } from '../cached-entry.js';
 import type { CachedOptions } from './cached.decorator.js';
 
 export const NO_CACHE = 'private, no-cache';

@@ -1,7 +1,8 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { Inject, Injectable } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
-import { Cache, type CachedEntry } from '../cache.js';
+import { Cache } from '../cache.js';
+import type { CachedEntry } from '../cached-entry.js';
 import { hasIt, headersOf } from './answer-headers.js';
 import type { CachedOptions } from './cached.decorator.js';
 import { HTTP_CACHE_OPTIONS, type HttpCacheOptions } from './http-cache.options.js';

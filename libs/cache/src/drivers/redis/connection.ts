@@ -1,7 +1,7 @@
 import { redisClusterInsStore, redisInsStore } from 'cache-manager-redis-yet';
 import { createClient, createCluster, ErrorReply, type RedisClusterType, type RedisClientType } from 'redis';
 import { cacheErrors } from '../../cache.errors.js';
-import { away, within } from './deadline.js';
+import { away, Deadlines } from './deadline.js';
 import type { Script } from './scripts.js';
 
 type Client = RedisClientType | RedisClusterType;
@@ -36,6 +36,7 @@ export class RedisConnection {
   private lastWarning = -Infinity;
   private run: string | undefined;
   private closed = false;
+  private readonly deadlines = new Deadlines();
 
   constructor(private readonly setup: ConnectionSetup) {
     this.isCluster = setup.isCluster;
@@ -66,12 +67,18 @@ export class RedisConnection {
   /** For what reads wait for. @throws RK_CACHE_REDIS_AWAY */
   call<T>(work: (connection: this) => Promise<T>, limitMs = this.setup.deadlineMs): Promise<T> {
     if (this.isAway) return Promise.reject(away('it did not answer before'));
-    return this.answer(work, limitMs, true);
+    return new Promise((resolve, reject) => this.answer(work, limitMs, true, resolve, reject));
+  }
+
+  /** As `call`, for who needs no promise: `given` or `failed` is called, and neither may throw. */
+  ask<T>(work: () => Promise<T>, given: (answer: T) => void, failed: (error: unknown) => void): void {
+    if (this.isAway) failed(away('it did not answer before'));
+    else this.answer(work, this.setup.deadlineMs, true, given, failed);
   }
 
   /** Whatever the breaker says, and for as long as it is given. @throws as `call` */
   try<T>(work: (connection: this) => Promise<T>, limitMs: number): Promise<T> {
-    return this.answer(work, limitMs, false);
+    return new Promise((resolve, reject) => this.answer(work, limitMs, false, resolve, reject));
   }
 
   eval<T>({ sha, source }: Script, keys: string[], args: string[]): Promise<T> {
@@ -131,22 +138,32 @@ export class RedisConnection {
     await this.client.disconnect().catch((error: unknown) => this.warn(error));
   }
 
-  private async answer<T>(
+  private answer<T>(
     work: (connection: this) => Promise<T>,
     limitMs: number,
     trips: boolean,
-  ): Promise<T> {
-    try {
-      this.mustKnowNodes();
-      const answer = await within(limitMs, work(this));
-      this.lastHeard = performance.now();
-      return answer;
-    } catch (error) {
+    given: (answer: T) => void,
+    failed: (error: unknown) => void,
+  ): void {
+    const fail = (error: unknown) => {
       // What Redis itself refuses says that it is there.
       if (trips && !(error instanceof ErrorReply)) this.isAway = true;
-      if (cacheErrors.is(error, 'REDIS_AWAY')) throw error;
-      throw away(error instanceof Error ? error.message : String(error), error);
+      if (cacheErrors.is(error, 'REDIS_AWAY')) failed(error);
+      else failed(away(error instanceof Error ? error.message : String(error), error));
+    };
+    let answer: Promise<T>;
+    try {
+      this.mustKnowNodes();
+      answer = work(this);
+    } catch (error) {
+      fail(error);
+      return;
     }
+    const give = (value: T) => {
+      this.lastHeard = performance.now();
+      given(value);
+    };
+    this.deadlines.wait(answer, limitMs, give, fail);
   }
 
   /** node-redis looks for a node of a cluster for ever, and lets nothing else run, where it knows none. */

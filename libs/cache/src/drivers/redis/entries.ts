@@ -3,12 +3,13 @@ import { sizeOf } from '../../text-record.js';
 import type { DriverEntry, DriverRead, LeaseWish, StoredRecord, Versions } from '../driver.js';
 import type { RedisConnection } from './connection.js';
 import type { Keys } from './keys.js';
-import { Looks, type Seen } from './looks.js';
+import { Looks, type Look, type Seen } from './looks.js';
 import {
-  beginningOf,
+  numbersAfter,
   partsIn,
   partsOf,
   partsOfRecord,
+  versionsIn,
   versionsOf,
   written,
   type Parts,
@@ -21,7 +22,8 @@ const PREFIX_LENGTH = 10;
 
 type Answer = [text: string | null, state: number, left: number, hard: string, soft: string, lease: number];
 
-interface Look {
+/** Where each is read by its own command. */
+interface LookApart {
   readonly read: DriverRead & { readonly versions: Versions };
   readonly isFresh: boolean;
 }
@@ -34,7 +36,7 @@ interface Look {
  */
 export class RedisEntries {
   private readonly prefix = randomBytes(9).toString('base64url').slice(0, PREFIX_LENGTH);
-  private readonly looks: Looks;
+  private readonly looks: Looks<DriverRead>;
   private count = 0;
 
   constructor(
@@ -42,7 +44,7 @@ export class RedisEntries {
     private readonly keys: Keys,
     private readonly clock: RedisClock,
   ) {
-    this.looks = new Looks(connection, keys);
+    this.looks = new Looks(connection, keys, (look, seen) => this.freshOf(look, seen));
   }
 
   /** Of `HARD_LENGTH` characters, and nobody ever draws it again. */
@@ -56,14 +58,7 @@ export class RedisEntries {
     if (connection.isCluster) return connection.call(() => this.readApart(key, tags, wish));
     if (wish === 'always') return connection.call(() => this.readByScript(key, tags, wish));
     if (connection.away) return connection.call(() => Promise.reject(new Error('unreachable')));
-    return new Promise((resolve, reject) => {
-      const seen = (it: Seen) =>
-        resolve(
-          this.freshOf(it) ??
-            connection.call(() => this.readByScript(key, tags, wish), Math.max(1, it.leftMs)),
-        );
-      this.looks.look({ key, tags, seen, failed: reject });
-    });
+    return new Promise((resolve, reject) => this.looks.look({ key, tags, resolve, reject }));
   }
 
   async write(
@@ -95,8 +90,9 @@ export class RedisEntries {
     const left = await connection.call(({ store }) => store.ttl(keys.entry(key)));
     const [hard, soft] = await connection.call(() => this.versionsOf(record.meta.tags));
     const state = record.hard !== hard ? 'invalidated' : record.soft === soft ? 'valid' : 'soft';
-    const { tags, etag, keptMs } = record.meta;
-    const bytes = sizeOf(partsOfRecord(record).given(0, 'no'));
+    const parts = partsOfRecord(record);
+    const { tags, etag, keptMs } = parts.meta;
+    const bytes = sizeOf(parts.given(0, 'no'));
     return { state, tags, etag, bytes, ageMs: Math.round(keptMs - left) };
   }
 
@@ -104,22 +100,24 @@ export class RedisEntries {
    * What most reads find: fresh by its own text and by the clock of Redis. Anything else is for the script, which asks for
    * the time left and gives the lease.
    */
-  private freshOf({ text, versions }: Seen): DriverRead | undefined {
-    if (text === null) return undefined;
-    let [hard, soft] = ['', ''];
-    for (const [i, version] of versions.entries()) {
-      if (version === null) return undefined;
-      hard += (i === 0 ? '' : ',') + version.slice(0, HARD_LENGTH);
-      soft += (i === 0 ? '' : ',') + version.slice(HARD_LENGTH);
-    }
-    if (!text.startsWith(beginningOf(hard, soft))) return undefined;
-    const parts = partsIn(text);
+  private freshOf({ key, tags }: Look<DriverRead>, seen: Seen): DriverRead | Promise<DriverRead> {
+    return (
+      this.freshIn(seen) ??
+      this.connection.call(() => this.readByScript(key, tags, 'unless-fresh'), Math.max(1, seen.leftMs))
+    );
+  }
+
+  private freshIn({ text, versions }: Seen): DriverRead | undefined {
+    if (text === null || !areKnown(versions)) return undefined;
+    const numbersAt = numbersAfter(text, versions);
+    if (numbersAt === undefined) return undefined;
+    const parts = partsIn(text, numbersAt);
     const now = this.clock.atMost(performance.now());
     if (!parts || now === undefined) return undefined;
     const { meta, staleMs, at } = parts;
     const ageMs = Math.max(0, now - at);
     if (meta.keptMs - ageMs <= staleMs) return undefined;
-    return { record: parts.given(ageMs, 'no'), versions: versionsOf(hard, soft) };
+    return new FreshRead(parts.given(ageMs, 'no'), text, versions.length, numbersAt);
   }
 
   private async readByScript(key: string, tags: readonly string[], wish: LeaseWish): Promise<DriverRead> {
@@ -156,7 +154,7 @@ export class RedisEntries {
   }
 
   /** Nothing where there is no memory for versions. */
-  private async look(key: string, tags: readonly string[]): Promise<Look | undefined> {
+  private async look(key: string, tags: readonly string[]): Promise<LookApart | undefined> {
     const { store } = this.connection;
     const [record, left, versions] = await Promise.all([
       store.get<WrittenRecord>(this.keys.entry(key)),
@@ -165,13 +163,11 @@ export class RedisEntries {
     ]);
     if (!versions) return undefined;
     const [hard, soft] = versions;
-    const valid = record?.hard === hard && left > 0 ? record : undefined;
+    const valid = record?.hard === hard && left > 0 ? partsOfRecord(record) : undefined;
+    const isSoft = record?.soft !== soft;
     return {
-      read: {
-        ...(valid && given(partsOfRecord(valid), left, valid.soft === soft)),
-        versions: versionsOf(hard, soft),
-      },
-      isFresh: valid !== undefined && valid.soft === soft && left > valid.staleMs,
+      read: { ...(valid && given(valid, left, !isSoft)), versions: versionsOf(hard, soft) },
+      isFresh: valid !== undefined && !isSoft && left > valid.staleMs,
     };
   }
 
@@ -195,4 +191,22 @@ export class RedisEntries {
 
 function given(parts: Parts, left: number, isValid: boolean): Pick<DriverRead, 'record'> {
   return { record: parts.given(Math.max(0, parts.meta.keptMs - left), isValid ? 'no' : 'soft') };
+}
+
+function areKnown(versions: readonly (string | null)[]): versions is readonly string[] {
+  return !versions.includes(null);
+}
+
+/** Its versions are for who would write, and it is fresh: few ask. */
+class FreshRead implements DriverRead {
+  constructor(
+    readonly record: NonNullable<DriverRead['record']>,
+    private readonly text: string,
+    private readonly versionCount: number,
+    private readonly numbersAt: number,
+  ) {}
+
+  get versions(): Versions {
+    return versionsIn(this.text, this.versionCount, this.numbersAt);
+  }
 }

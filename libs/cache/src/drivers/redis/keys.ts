@@ -22,9 +22,9 @@ export class Keys {
     this.channel = `${this.control}:invalidated`;
   }
 
-  /** The 2 is of the form of what is written: who knows another one only does not find it. */
+  /** The 3 is of the form of what is written: who knows another one only does not find it. */
   entry(key: string): string {
-    return `${this.data}:e2:${key}`;
+    return `${this.data}:e3:${key}`;
   }
 
   lease(key: string): string {

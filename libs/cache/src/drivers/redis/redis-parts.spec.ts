@@ -2,9 +2,16 @@ import { MessageChannel } from 'node:worker_threads';
 import { TextRecord } from '../../text-record.js';
 import type { StoredRecord } from '../driver.js';
 import { Acknowledgements } from './acknowledgements.js';
-import { within } from './deadline.js';
+import { Deadlines, within } from './deadline.js';
 import { PendingInvalidations } from './pending.js';
-import { beginningOf, partsIn, partsOfRecord, written, type WrittenRecord } from './record-text.js';
+import {
+  numbersAfter,
+  partsIn,
+  partsOfRecord,
+  versionsIn,
+  written,
+  type WrittenRecord,
+} from './record-text.js';
 import { RedisClock } from './redis-clock.js';
 import { Step } from './step.js';
 
@@ -93,17 +100,54 @@ describe('pending invalidations', () => {
 });
 
 describe('the text of a record', () => {
-  const meta = { etag: '"e"', freshMs: 10.5, keptMs: 30.5, loadMs: 1, tags: ['t', '"staleMs":,"value":'] };
-  const textOf = (record: StoredRecord) => JSON.stringify(written(record, 'h', 's', 1_764_514_800_000.7));
+  const lives = { freshMs: 10, keptMs: 30, loadMs: 2 };
+  const meta = { etag: '"e"', tags: ['t', '","numbers":[],"value":'], ...lives };
+  const [hard, soft] = ['h'.repeat(16), 's'];
+  const textOf = (record: StoredRecord) => JSON.stringify(written(record, hard, soft, 1_764_514_800_000.7));
 
-  it('keeps every byte of a body', () => {
+  it('keeps every byte of a body, and what goes with it', () => {
     const body = Buffer.from(Array.from({ length: 256 }, (_, byte) => byte));
-    const text = textOf({ meta, body });
-    expect(text.startsWith(`${beginningOf('h', 's')}20,`)).toBe(true);
-    const parts = partsIn(text)!;
-    expect(parts).toMatchObject({ staleMs: 20, at: 1_764_514_800_000, meta });
-    expect(parts.given(7, 'soft')).toEqual({ meta, body, ageMs: 7, invalidated: 'soft' });
-    expect(partsOfRecord(JSON.parse(text) as WrittenRecord).given(7, 'no').body).toEqual(body);
+    const whole = { ...meta, contentType: 'text/plain', statusCode: 203, headers: { vary: 'accept' } };
+    const text = textOf({ meta: whole, body });
+    for (const parts of [partsIn(text)!, partsOfRecord(JSON.parse(text) as WrittenRecord)]) {
+      expect(parts).toMatchObject({ staleMs: 20, at: 1_764_514_800_000, meta: whole });
+      expect(parts.given(7, 'soft')).toMatchObject({ meta: whole, body, ageMs: 7, invalidated: 'soft' });
+    }
+  });
+
+  it('keeps whole milliseconds, rather fewer of its life and rather more of its load', () => {
+    const text = textOf(new TextRecord({ ...meta, freshMs: 10.5, keptMs: 30.7, loadMs: 1.2 }, '1'));
+    expect(partsIn(text)!.meta).toMatchObject({ freshMs: 10, keptMs: 30, loadMs: 2 });
+  });
+
+  it('says that there is nothing', () => {
+    const text = textOf({ meta: { ...meta, negative: 'null' }, body: Buffer.alloc(0) });
+    expect(partsIn(text)!.meta.negative).toBe('null');
+    expect(partsIn(textOf(new TextRecord(meta, 'null')))!.meta.negative).toBeUndefined();
+  });
+
+  it('is of the versions that it was made under, and of no others', () => {
+    const [first, second] = ['1'.repeat(16), '2'.repeat(16)];
+    const made = (hard: string, soft: string) =>
+      JSON.stringify(written(new TextRecord(meta, '1'), hard, soft));
+    const text = made(`${first},${second}`, ',soft');
+    const at = numbersAfter(text, [first, `${second}soft`])!;
+    expect(text.slice(at)).toMatch(/^20,30,2,0,/);
+    expect(versionsIn(text, 2, at)).toBe(`${first},${second};,soft`);
+    const others = [
+      [],
+      [first],
+      [first, second],
+      [`${first}soft`, second],
+      [first, `${second}sof`],
+      [first, `${second}soft,`],
+      [`${second}soft`, first],
+      [first, `${second}soft`, ''],
+      [first, `${second}soft`, first],
+    ];
+    for (const versions of others) expect(numbersAfter(text, versions)).toBeUndefined();
+    expect(numbersAfter(made(first, ''), [first])).toBeDefined();
+    expect(numbersAfter('', [first])).toBeUndefined();
   });
 
   it.each([
@@ -130,7 +174,8 @@ describe('the text of a record', () => {
   });
 
   it('is nothing in another form', () => {
-    expect(partsIn('{"hard":"h","soft":"s","staleMs":20,"meta":{},"body":""}')).toBeUndefined();
+    expect(partsIn('{"hard":"h","soft":"s","meta":{},"body":""}')).toBeUndefined();
+    expect(partsIn('{"hard":"h","soft":"s","numbers":[1,2],"meta":{},"body":""}')).toBeUndefined();
     expect(partsIn('')).toBeUndefined();
   });
 });
@@ -157,19 +202,67 @@ describe('the clock of Redis', () => {
   });
 });
 
-it('waits for an answer so long', async () => {
-  const never = new Promise(() => undefined);
-  await expect(within(5, never)).rejects.toMatchObject({ code: 'RK_CACHE_REDIS_AWAY' });
-  expect(await within(10_000, Promise.resolve(1))).toBe(1);
+/** Each waits for an answer in its own way. */
+const waits = {
+  'one by one': within,
+  'many by one timer': <T>(limitMs: number, answer: Promise<T>): Promise<T> =>
+    new Promise<T>((resolve, reject) => new Deadlines().wait(answer, limitMs, resolve, reject)),
+};
+
+describe.each(Object.entries(waits))('a limited wait, %s', (_, wait) => {
+  it('is so long', async () => {
+    const never = new Promise(() => undefined);
+    await expect(wait(5, never)).rejects.toMatchObject({ code: 'RK_CACHE_REDIS_AWAY' });
+    expect(await wait(10_000, Promise.resolve(1))).toBe(1);
+    await expect(wait(10_000, Promise.reject(new Error('no')))).rejects.toThrow('no');
+  });
+
+  it('takes an answer that came while the process was busy', async () => {
+    const { port1, port2 } = new MessageChannel();
+    const answer = new Promise((resolve) => port2.once('message', resolve));
+    const waiting = wait(5, answer);
+    port1.postMessage('there');
+    const until = performance.now() + 30;
+    while (performance.now() < until);
+    expect(await waiting).toBe('there');
+    port1.close();
+  });
 });
 
-it('takes an answer that came while the process was busy', async () => {
-  const { port1, port2 } = new MessageChannel();
-  const answer = new Promise((resolve) => port2.once('message', resolve));
-  const waiting = within(5, answer);
-  port1.postMessage('there');
-  const until = performance.now() + 30;
-  while (performance.now() < until);
-  expect(await waiting).toBe('there');
-  port1.close();
+describe('deadlines', () => {
+  const settled = (deadlines: Deadlines, answer: Promise<unknown>, limitMs: number) =>
+    new Promise((resolve) => deadlines.wait(answer, limitMs, resolve, resolve));
+
+  it('are each their own: one that is over is told at once, whatever is waited for beside it', async () => {
+    const deadlines = new Deadlines();
+    const told: string[] = [];
+    const never = new Promise<never>(() => undefined);
+    const tell = (name: string, limitMs: number) =>
+      settled(deadlines, never, limitMs).then(() => told.push(name));
+    void tell('in an hour', 3_600_000);
+    await Promise.all([tell('third', 30), tell('first', 1), tell('second', 15)]);
+    expect(told.sort()).toEqual(['first', 'second', 'third']);
+    void tell('in another hour', 3_600_000);
+    await tell('later', 1);
+    expect(told).toEqual(['first', 'second', 'third', 'later']);
+  });
+
+  it('give what comes behind one that nobody answers, and each once', async () => {
+    const deadlines = new Deadlines();
+    let answerLate: (answer: string) => void = () => undefined;
+    const late = new Promise<string>((resolve) => (answerLate = resolve));
+    const told: unknown[] = [];
+    const tell = (it: unknown) => void told.push(it);
+    const refused = new Promise<void>((resolve) =>
+      deadlines.wait(late, 20, tell, (error) => {
+        tell(error);
+        resolve();
+      }),
+    );
+    expect(await settled(deadlines, Promise.resolve('at once'), 3_600_000)).toBe('at once');
+    await refused;
+    answerLate('too late');
+    expect(await settled(deadlines, Promise.resolve('after it'), 3_600_000)).toBe('after it');
+    expect(told).toEqual([expect.objectContaining({ code: 'RK_CACHE_REDIS_AWAY' })]);
+  });
 });

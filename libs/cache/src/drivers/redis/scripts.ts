@@ -67,12 +67,12 @@ for i = 4, #given do
   end
 end
 local hard, soft = table.concat(hards, ','), table.concat(softs, ',')
-local entry, state, left, fresh = redis.call('GET', prefix .. ':e2:' .. given[5]), 0, 0, false
+local entry, state, left, fresh = redis.call('GET', prefix .. ':e3:' .. given[5]), 0, 0, false
 if entry then
   local same = '{"hard":"' .. hard .. '","soft":"'
   if string.sub(entry, 1, #same) == same then
-    left = redis.call('PTTL', prefix .. ':e2:' .. given[5])
-    local all = soft .. '","staleMs":'
+    left = redis.call('PTTL', prefix .. ':e3:' .. given[5])
+    local all = soft .. '","numbers":['
     state = string.sub(entry, #same + 1, #same + #all) == all and 2 or 1
     local stale = state == 2 and tonumber(string.match(entry, '^%d+', #same + #all + 1))
     fresh = stale and left > stale
