@@ -1,14 +1,29 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { createCache, RedisDriver, type Cache, type CacheOptions } from '@rookery/cache';
 import type { DriverStage } from '@rookery/cache/testing';
-import { startRedis, type Redis, type RedisOptions } from '@rookery/devstack/testing';
+import {
+  startRedis,
+  startRedisCluster,
+  type Redis,
+  type RedisCluster,
+  type RedisClusterOptions,
+  type RedisOptions,
+} from '@rookery/devstack/testing';
 import { until } from '../../support/until.js';
 
-export interface RedisStage extends DriverStage {
-  readonly redis: Redis;
+/** Caches and drivers that share a Redis, or a cluster. */
+export interface CachesStage extends DriverStage {
   cache(options?: CacheOptions): Promise<Cache>;
   /** Stops the caches that were made here. */
   stopCaches(): Promise<void>;
+}
+
+export interface RedisStage extends CachesStage {
+  readonly redis: Redis;
+}
+
+export interface RedisClusterStage extends CachesStage {
+  readonly cluster: RedisCluster;
 }
 
 /** How long caches and drivers of a stage wait; as sites have it, where nothing is said. */
@@ -30,18 +45,33 @@ const SETTINGS = {
 /** A Redis, and caches and drivers that share it. */
 export async function openRedisStage(options: RedisOptions = {}, bounds: Bounds = {}): Promise<RedisStage> {
   const redis = await startRedis(options);
-  const urls = [redis.url];
+  const redisUrl = options.cluster === true ? [redis.url] : redis.url;
+  return { redis, ...(await stageOver(redisUrl, bounds, () => redis.close())) };
+}
+
+/** A cluster of several nodes, and caches and drivers that share it. */
+export async function openRedisClusterStage(
+  options: RedisClusterOptions = {},
+  bounds: Bounds = {},
+): Promise<RedisClusterStage> {
+  const cluster = await startRedisCluster(options);
+  return { cluster, ...(await stageOver(cluster.urls, bounds, () => cluster.close())) };
+}
+
+async function stageOver(
+  redisUrl: string | readonly string[],
+  bounds: Bounds,
+  close: () => Promise<void>,
+): Promise<CachesStage> {
   const caches: Cache[] = [];
-  const stage: RedisStage = {
-    redis,
-    driver: () => new RedisDriver(urls, options.cluster === true, { ...SETTINGS, ...bounds }),
-    cache: async (cacheOptions = {}) => {
-      const cache = createCache({
-        redisUrl: options.cluster === true ? urls : redis.url,
-        namespace: 'test',
-        ...bounds,
-        ...cacheOptions,
-      });
+  const settings = { ...SETTINGS, ...bounds };
+  const stage: CachesStage = {
+    driver: () =>
+      typeof redisUrl === 'string'
+        ? new RedisDriver([redisUrl], false, settings)
+        : new RedisDriver(redisUrl, true, settings),
+    cache: async (options = {}) => {
+      const cache = createCache({ redisUrl, namespace: 'test', ...bounds, ...options });
       caches.push(cache);
       await cache.start();
       return cache;
@@ -51,7 +81,7 @@ export async function openRedisStage(options: RedisOptions = {}, bounds: Bounds 
     },
     close: async () => {
       await stage.stopCaches();
-      await redis.close();
+      await close();
     },
   };
   await settle(stage, bounds);
@@ -60,7 +90,7 @@ export async function openRedisStage(options: RedisOptions = {}, bounds: Bounds 
 
 /** A registry that is new may be incomplete: within the bound of an acknowledgement nobody relies on it. */
 async function settle(
-  stage: RedisStage,
+  stage: CachesStage,
   { acknowledgeWithinMs = SETTINGS.acknowledgeWithinMs }: Bounds,
 ): Promise<void> {
   const cache = await stage.cache();

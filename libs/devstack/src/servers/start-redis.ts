@@ -124,7 +124,7 @@ export class RedisServer extends OneProgram implements Redis {
 
   get url(): string {
     const { port, password } = this.place;
-    return `redis://${password === undefined ? '' : `:${password}@`}${HOST}:${port}`;
+    return `redis://${password === undefined ? '' : `:${encodeURIComponent(password)}@`}${HOST}:${port}`;
   }
 
   get pid(): number | undefined {

@@ -7,6 +7,7 @@ describe('a cluster of which no node is known', () => {
       urls: ['redis://127.0.0.1:1', 'redis://127.0.0.1:2'],
       isCluster: true,
       deadlineMs: 50,
+      boundMs: 500,
       onWarning: () => undefined,
     });
     const away = { code: 'RK_CACHE_REDIS_AWAY' };

@@ -1,6 +1,7 @@
 import { redisClusterInsStore, redisInsStore } from 'cache-manager-redis-yet';
-import { createClient, createCluster, ErrorReply, type RedisClusterType, type RedisClientType } from 'redis';
+import { createClient, ErrorReply, type RedisClusterType, type RedisClientType } from 'redis';
 import { cacheErrors } from '../../cache.errors.js';
+import { ClusterLink } from './cluster-link.js';
 import { away, Deadlines } from './deadline.js';
 import type { Script } from './scripts.js';
 
@@ -16,6 +17,8 @@ export interface ConnectionSetup {
   readonly urls: readonly string[];
   readonly isCluster: boolean;
   readonly deadlineMs: number;
+  /** How long a node of a cluster may be silent until others are asked for its slots. */
+  readonly boundMs: number;
   readonly onWarning: (message: string, error?: unknown) => void;
 }
 
@@ -28,19 +31,37 @@ const WARN_AGAIN_MS = 10_000;
  * a call without an answer nobody is let wait again until a beat was answered in time.
  */
 export class RedisConnection {
-  readonly isCluster: boolean;
+  private readonly cluster: ClusterLink | undefined;
   private client!: Client;
   private redis!: RedisStore;
   private isAway = true;
   private lastHeard = -Infinity;
   private lastWarning = -Infinity;
-  private run: string | undefined;
   private closed = false;
   private readonly deadlines = new Deadlines();
 
   constructor(private readonly setup: ConnectionSetup) {
-    this.isCluster = setup.isCluster;
-    this.open();
+    if (!setup.isCluster) {
+      this.open();
+      return;
+    }
+    const { urls, deadlineMs, boundMs } = setup;
+    this.cluster = new ClusterLink({
+      urls,
+      deadlineMs,
+      boundMs,
+      queueLimit: QUEUE_LIMIT,
+      connectMs: CONNECT_MS,
+      changed: (client) => {
+        this.client = client;
+        this.redis = redisClusterInsStore(client, {} as never);
+      },
+      onError: (error) => this.warn(error),
+    });
+  }
+
+  get isCluster(): boolean {
+    return this.setup.isCluster;
   }
 
   /** Whether calls are refused at once. */
@@ -56,17 +77,36 @@ export class RedisConnection {
     return this.redis;
   }
 
-  connect(): void {
-    this.client.connect().catch((error: unknown) => this.warn(error));
+  /** Resolves when it is connected, or has failed to be: it goes on trying then. */
+  async connect(): Promise<void> {
+    await this.client.connect().catch((error: unknown) => this.warn(error));
+  }
+
+  /** To be called every now and then: a cluster is watched. */
+  tend(): void {
+    this.cluster?.tend();
+  }
+
+  /** Of the Redis that has the key. @throws RK_CACHE_REDIS_AWAY where it is unknown */
+  urlOf(key: string): string {
+    return this.cluster?.urlOf(key) ?? this.setup.urls[0]!;
   }
 
   get deadlineMs(): number {
     return this.setup.deadlineMs;
   }
 
-  /** For what reads wait for. @throws RK_CACHE_REDIS_AWAY */
-  call<T>(work: (connection: this) => Promise<T>, limitMs = this.setup.deadlineMs): Promise<T> {
+  /**
+   * For what reads wait for. In a cluster nobody waits for a node that is silent: `keys` are those that are needed.
+   * @throws RK_CACHE_REDIS_AWAY
+   */
+  call<T>(
+    work: (connection: this) => Promise<T>,
+    limitMs = this.setup.deadlineMs,
+    keys: readonly string[] = [],
+  ): Promise<T> {
     if (this.isAway) return Promise.reject(away('it did not answer before'));
+    if (this.cluster?.isSilent(keys)) return Promise.reject(away('a node of the cluster does not answer'));
     return new Promise((resolve, reject) => this.answer(work, limitMs, true, resolve, reject));
   }
 
@@ -81,13 +121,14 @@ export class RedisConnection {
     return new Promise((resolve, reject) => this.answer(work, limitMs, false, resolve, reject));
   }
 
-  eval<T>({ sha, source }: Script, keys: string[], args: string[]): Promise<T> {
-    const options = { keys, arguments: args };
-    const answer = this.client.evalSha(sha, options).catch((error: unknown) => {
+  async eval<T>({ sha, source }: Script, keys: string[], args: string[]): Promise<T> {
+    const rest = [String(keys.length), ...keys, ...args];
+    try {
+      return await this.send<T>(keys[0], ['EVALSHA', sha, ...rest]);
+    } catch (error) {
       if (!(error instanceof Error) || !error.message.startsWith('NOSCRIPT')) throw error;
-      return this.client.eval(source, options);
-    });
-    return answer as Promise<T>;
+      return this.send<T>(keys[0], ['EVAL', source, ...rest]);
+    }
   }
 
   /** What lies under the names at one moment. For one Redis alone. */
@@ -96,9 +137,10 @@ export class RedisConnection {
     return (this.client as RedisClientType).sendCommand(['MGET', ...names]);
   }
 
+  /** In a cluster by the node that has the key of this name: whoever listens there hears it in order. */
   async publish(channel: string, message: string): Promise<void> {
     this.mustKnowNodes();
-    await this.client.publish(channel, message);
+    await this.send(channel, ['PUBLISH', channel, message]);
   }
 
   /** A beat was answered, in time or not. */
@@ -112,30 +154,27 @@ export class RedisConnection {
     this.isAway = true;
   }
 
-  /** Which run of which server this is: another one may have lost what the one before had acknowledged. */
-  async runId(controlKey: string): Promise<string> {
-    if (this.run !== undefined) return this.run;
-    const info =
-      'masters' in this.client
-        ? await this.client.sendCommand<string>(controlKey, false, ['INFO', 'server'])
-        : await this.client.info('server');
-    this.run = /run_id:(\w+)/.exec(info)?.[1] ?? 'unknown';
-    return this.run;
-  }
-
   /** For connections that nobody has closed, and that nothing comes from any more. */
   replace(): void {
-    if (this.closed) return;
+    // A cluster is watched node by node.
+    if (this.closed || this.cluster) return;
     const old = this.client;
     this.open();
-    this.connect();
+    void this.connect();
     old.disconnect().catch((error: unknown) => this.warn(error));
   }
 
   async close(): Promise<void> {
     this.closed = true;
     this.isAway = true;
-    await this.client.disconnect().catch((error: unknown) => this.warn(error));
+    if (this.cluster) await this.cluster.close();
+    else await this.client.disconnect().catch((error: unknown) => this.warn(error));
+  }
+
+  /** In a cluster to the node that has the key: by itself, node-redis sends scripts to any, which then names another one. */
+  private send<T>(key: string | undefined, command: string[]): Promise<T> {
+    const { client } = this;
+    return 'masters' in client ? client.sendCommand<T>(key, false, command) : client.sendCommand<T>(command);
   }
 
   private answer<T>(
@@ -146,9 +185,10 @@ export class RedisConnection {
     failed: (error: unknown) => void,
   ): void {
     const fail = (error: unknown) => {
-      // What Redis itself refuses says that it is there.
-      if (trips && !(error instanceof ErrorReply)) this.isAway = true;
-      if (cacheErrors.is(error, 'REDIS_AWAY')) failed(error);
+      const isLate = cacheErrors.is(error, 'REDIS_AWAY');
+      // What Redis itself refuses says that it is there; what fails at once in a cluster is one node.
+      if (trips && (isLate || !(this.isCluster || error instanceof ErrorReply))) this.isAway = true;
+      if (isLate) failed(error);
       else failed(away(error instanceof Error ? error.message : String(error), error));
     };
     let answer: Promise<T>;
@@ -177,25 +217,15 @@ export class RedisConnection {
     const { urls } = this.setup;
     const socket = { connectTimeout: CONNECT_MS, reconnectStrategy: () => 50 + Math.random() * 100 };
     const limits = { disableOfflineQueue: true, commandsQueueMaxLength: QUEUE_LIMIT, socket };
-    this.run = undefined;
-    if (this.isCluster) {
-      const cluster = createCluster({ rootNodes: urls.map((url) => ({ url })), defaults: limits });
-      this.redis = redisClusterInsStore(cluster as never, {} as never);
-      this.client = cluster as unknown as RedisClusterType;
-    } else {
-      const client = createClient({ url: urls[0]!, ...limits });
-      this.redis = redisInsStore(client as never);
-      this.client = client as unknown as RedisClientType;
-    }
-    const { client } = this;
+    const client = createClient({ url: urls[0]!, ...limits }) as unknown as RedisClientType;
+    this.redis = redisInsStore(client);
+    this.client = client;
     // Without a listener, an error of the connection ends the process.
     client.on('error', (error: unknown) => {
       if (client !== this.client) return;
       this.isAway = true;
-      this.run = undefined;
       this.warn(error);
     });
-    client.on('ready', () => (this.run = undefined));
   }
 
   private warn(error: unknown): void {

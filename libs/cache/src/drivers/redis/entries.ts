@@ -16,7 +16,7 @@ import {
   type WrittenRecord,
 } from './record-text.js';
 import type { RedisClock } from './redis-clock.js';
-import { HARD_LENGTH, LEASE_MS, MINT, READ, RELEASE, TAKE_LEASE, VERSION_MS } from './scripts.js';
+import { HARD_LENGTH, LEASE_MS, MINT, MINT_APART, READ, RELEASE, TAKE_LEASE, VERSION_MS } from './scripts.js';
 
 const PREFIX_LENGTH = 10;
 
@@ -55,7 +55,10 @@ export class RedisEntries {
 
   read(key: string, tags: readonly string[], wish: LeaseWish): Promise<DriverRead> {
     const { connection } = this;
-    if (connection.isCluster) return connection.call(() => this.readApart(key, tags, wish));
+    if (connection.isCluster) {
+      const names = [this.keys.entry(key), this.keys.lease(key), ...this.namesOf(tags)];
+      return connection.call(() => this.readApart(key, tags, wish), connection.deadlineMs, names);
+    }
     if (wish === 'always') return connection.call(() => this.readByScript(key, tags, wish));
     if (connection.away) return connection.call(() => Promise.reject(new Error('unreachable')));
     return new Promise((resolve, reject) => this.looks.look({ key, tags, resolve, reject }));
@@ -69,18 +72,21 @@ export class RedisEntries {
   ): Promise<void> {
     const [hard, soft] = partsOf(versions);
     const keptMs = Math.max(1, Math.round(record.meta.keptMs));
-    await this.connection.call(async ({ store, isCluster }) => {
+    const { connection, keys } = this;
+    const write = async ({ store, isCluster }: RedisConnection) => {
       const at = this.clock.atLeast(performance.now());
-      const writing = store.set(this.keys.entry(key), written(record, hard, soft, at), keptMs);
+      const writing = store.set(keys.entry(key), written(record, hard, soft, at), keptMs);
       // Whoever waits for the lease finds the entry first: in the same packet, where there is one Redis.
       if (isCluster) await writing.catch(() => undefined);
       const releasing = lease === undefined ? undefined : this.letGo(key, lease, 0);
       await Promise.all([writing, releasing]);
-    });
+    };
+    await connection.call(write, connection.deadlineMs, [keys.entry(key), keys.lease(key)]);
   }
 
   async release(key: string, lease: string, afterMs: number): Promise<void> {
-    await this.connection.call(() => this.letGo(key, lease, afterMs));
+    const { connection, keys } = this;
+    await connection.call(() => this.letGo(key, lease, afterMs), connection.deadlineMs, [keys.lease(key)]);
   }
 
   async explain(key: string): Promise<DriverEntry | undefined> {
@@ -172,11 +178,18 @@ export class RedisEntries {
   }
 
   private async versionsOf(tags: readonly string[]): Promise<[hard: string, soft: string]> {
-    const names = [this.keys.everything, ...tags.map((tag) => this.keys.version(tag))];
+    const { connection } = this;
     const args = [this.draw(), String(VERSION_MS)];
-    const versions = await Promise.all(names.map((name) => this.connection.eval<string>(MINT, [name], args)));
+    const mint = connection.isCluster ? MINT_APART : MINT;
+    const minting = this.namesOf(tags).map((name) => connection.eval<string>(mint, [name], args));
+    const versions = await Promise.all(minting);
     const hards = versions.map((version) => version.slice(0, HARD_LENGTH));
     return [hards.join(), versions.map((version) => version.slice(HARD_LENGTH)).join()];
+  }
+
+  /** Of the versions of everything, and of each tag. */
+  private namesOf(tags: readonly string[]): readonly string[] {
+    return [this.keys.everything, ...tags.map((tag) => this.keys.version(tag))];
   }
 
   private async takeLease(key: string, id: string, versions: string): Promise<boolean> {

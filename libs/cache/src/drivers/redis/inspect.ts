@@ -1,5 +1,6 @@
 import { createClient, createCluster, type RedisClientType, type RedisClusterType } from 'redis';
 import { settled, type CacheOptions } from '../../cache.options.js';
+import { commonOf } from './cluster-link.js';
 import { away, within } from './deadline.js';
 import { Keys } from './keys.js';
 
@@ -44,7 +45,7 @@ export async function inspectRedis(
   const client =
     typeof redisUrl === 'string'
       ? createClient({ url: redisUrl, socket: { reconnectStrategy: false } })
-      : createCluster({ rootNodes: redisUrl.map((url) => ({ url })) });
+      : createCluster({ rootNodes: redisUrl.map((url) => ({ url })), defaults: commonOf(redisUrl) });
   // What it tells of is the rejection below; without a listener it would end the process.
   client.on('error', () => undefined);
   try {
@@ -60,7 +61,8 @@ export async function inspectRedis(
 async function figuresOf(client: RedisClientType | RedisClusterType, keys: Keys): Promise<SharedFigures> {
   const nodes: RedisClientType[] = [];
   if ('masters' in client) {
-    for (const master of client.masters) nodes.push(await client.nodeClient(master));
+    // One that has slots here and there is named as often.
+    for (const master of new Set(client.masters)) nodes.push(await client.nodeClient(master));
   } else nodes.push(client);
   const figures = { entries: 0, tags: 0, leases: 0 };
   const server = { usedBytes: 0, maxBytes: 0, keyHits: 0, keyMisses: 0 };

@@ -125,7 +125,7 @@ export class RedisInvalidations {
     }
     return connection.eval<(string | number)[]>(
       ANNOUNCE,
-      [keys.registry, keys.alive, ...(connection.isCluster ? [] : names)],
+      [keys.registry, keys.alive, keys.history, ...(connection.isCluster ? [] : names)],
       [mode, soft, keys.channel, JSON.stringify(message), keys.beat(''), String(boundMs)],
     );
   }

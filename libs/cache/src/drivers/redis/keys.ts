@@ -7,7 +7,7 @@ export class Keys {
   readonly data: string;
   readonly registry: string;
   readonly alive: string;
-  readonly run: string;
+  readonly history: string;
   readonly everything: string;
   readonly channel: string;
   private readonly control: string;
@@ -17,7 +17,7 @@ export class Keys {
     this.control = `{${namespace}:${version}}`;
     this.registry = `${this.control}:replicas`;
     this.alive = `${this.control}:alive`;
-    this.run = `${this.control}:run`;
+    this.history = `${this.control}:history`;
     this.everything = `${this.control}:v`;
     this.channel = `${this.control}:invalidated`;
   }

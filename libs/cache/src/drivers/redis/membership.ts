@@ -10,7 +10,6 @@ import { Subscription } from './subscription.js';
 
 export interface MembershipSetup {
   readonly id: string;
-  readonly urls: readonly string[];
   readonly keys: Keys;
   readonly connection: RedisConnection;
   readonly clock: RedisClock;
@@ -38,10 +37,9 @@ export class Membership {
   private readonly unsent = new Map<string, number[]>();
 
   constructor(private readonly setup: MembershipSetup) {
-    const { keys, id, urls } = setup;
+    const { keys, id } = setup;
     this.step = new Step(setup.trustMs, setup.forget);
     this.subscription = new Subscription({
-      urls,
       channels: [keys.channel, keys.own(id)],
       heard: (message, channel) => this.hear(message, channel),
       lost: () => this.step.lose({ missed: true }),
@@ -79,11 +77,10 @@ export class Membership {
     }
     if (this.step.unheard >= MOST_UNHEARD && silentMs > boundMs) return;
     try {
-      if (!this.subscription.isOpen) await this.subscription.open();
-      const run = await within(boundMs, connection.runId(keys.registry));
+      await this.listen();
       const number = this.step.nextBeat(performance.now());
-      const args = [id, String(boundMs), String(BEAT_BOUNDS * boundMs), keys.own(id), String(number), run];
-      const names = [keys.registry, keys.beat(id), keys.alive, keys.everything, keys.run];
+      const args = [id, String(boundMs), String(BEAT_BOUNDS * boundMs), keys.own(id), String(number)];
+      const names = [keys.registry, keys.beat(id), keys.alive, keys.everything, keys.history];
       // Nobody waits for its answer: it is heard by the subscription, or not.
       connection.eval(BEAT, names, args).catch(() => this.step.failed(number));
     } catch {
@@ -101,6 +98,15 @@ export class Membership {
     await this.subscription.close();
   }
 
+  /** Where the registry is: a node of a cluster tells others what is announced there as well, and may fail to. */
+  private async listen(): Promise<void> {
+    const { connection, keys } = this.setup;
+    const url = connection.urlOf(keys.registry);
+    if (this.subscription.isOpenTo(url)) return;
+    this.step.lose({ missed: true });
+    await this.subscription.open(url);
+  }
+
   private hear(message: string, channel: string): void {
     if (channel === this.setup.keys.channel) {
       const { from, number, tags, mode } = JSON.parse(message) as Announcement;
@@ -108,12 +114,20 @@ export class Membership {
       if (from !== this.setup.id) this.acknowledge(from, number);
       return;
     }
-    const [kind, first, second, third] = message.split(':', 4) as [string, string, string, string];
-    if (kind === 'b') this.hearBeat(Number(first), second, Number(third));
+    const [kind, first, second, third, run] = message.split(':', 5) as [
+      string,
+      string,
+      string,
+      string,
+      string,
+    ];
+    if (kind === 'b') this.hearBeat(Number(first), second, Number(third), run);
     else for (const number of second.split(',')) this.setup.acknowledged(Number(number), first);
   }
 
-  private hearBeat(number: number, born: string, shown: number): void {
+  private hearBeat(number: number, born: string, shown: number, run: string): void {
+    // Another node has run it, and the bus between them may have lost what was announced before.
+    if (run !== this.subscription.run) return;
     const now = performance.now();
     const tookMs = this.step.hear(number, born, now);
     if (tookMs === undefined) return;

@@ -55,13 +55,18 @@ export class RedisDriver implements CacheDriver {
     const { namespace, version, replicaId, deadlineMs, acknowledgeWithinMs, meter, onWarning } = settings;
     this.id = `${replicaId}-${randomBytes(6).toString('hex')}`;
     const keys = new Keys(namespace, version);
-    this.connection = new RedisConnection({ urls, isCluster, deadlineMs, onWarning });
+    this.connection = new RedisConnection({
+      urls,
+      isCluster,
+      deadlineMs,
+      boundMs: acknowledgeWithinMs,
+      onWarning,
+    });
     const clock = new RedisClock();
     this.entries = new RedisEntries(this.connection, keys, clock);
     const shared = { id: this.id, keys, connection: this.connection };
     this.membership = new Membership({
       ...shared,
-      urls,
       clock,
       deadlineMs,
       boundMs: acknowledgeWithinMs,
@@ -94,7 +99,7 @@ export class RedisDriver implements CacheDriver {
 
   async start(listener: DriverListener): Promise<void> {
     this.listener = listener;
-    this.connection.connect();
+    void this.connection.connect().then(() => this.loop.wake());
     this.loop.start();
     await this.membership.whenInStep(START_BOUNDS * this.settings.acknowledgeWithinMs);
   }
@@ -158,6 +163,7 @@ export class RedisDriver implements CacheDriver {
   }
 
   private async beat(): Promise<void> {
+    this.connection.tend();
     await this.invalidations.replay();
     if (this.invalidations.pending === 0) await this.membership.beat();
   }

@@ -21,11 +21,30 @@ local function now()
   return time[1] * 1000 + math.floor(time[2] / 1000)
 end`;
 
+/**
+ * What Redis calls a history: another one begins with each start of a master, and with each replica that takes the place of
+ * its master. It may have lost the last that was acknowledged in the one before.
+ */
+const HISTORY = `
+local function history()
+  return string.match(redis.call('INFO', 'replication'), 'master_replid:(%w+)') or ''
+end`;
+
 /** KEYS: the version of a tag. ARGV: a new version, milliseconds. The version; where there is none, the new one. */
 export const MINT = script(`
 local version = redis.call('GET', KEYS[1])
 if version then return version end
 redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+return ARGV[1]`);
+
+/**
+ * The same in a cluster, where each node may come back with old data, or give way to a replica that lacks the last: a
+ * version carries the history that it was drawn in, and in another one it is unknown. So is one whose slot was moved.
+ */
+export const MINT_APART = script(`${HISTORY}
+local mark, version = '@' .. string.sub(history(), 1, ${HARD_LENGTH}), redis.call('GET', KEYS[1])
+if version and string.sub(version, -#mark) == mark then return string.sub(version, 1, -#mark - 1) end
+redis.call('SET', KEYS[1], ARGV[1] .. mark, 'PX', ARGV[2])
 return ARGV[1]`);
 
 /** KEYS: lease. ARGV: id, milliseconds, versions. A lease for other versions is for a load that is stale by now. */
@@ -92,13 +111,14 @@ end
 return { entry, state, left, hard, soft, lease }`);
 
 /**
- * KEYS: the version of a tag. ARGV: 'hard' or 'soft', a new soft part. To forget a version needs no memory, and whoever
- * needs it next draws a new one.
+ * KEYS: the version of a tag, in a cluster. ARGV: 'hard' or 'soft', a new soft part. To forget a version needs no memory, and
+ * whoever needs it next draws a new one.
  */
 export const INVALIDATE = script(`
 local version = ARGV[1] == 'soft' and redis.call('GET', KEYS[1])
 if version then
-  local set = redis.pcall('SET', KEYS[1], string.sub(version, 1, ${HARD_LENGTH}) .. ARGV[2], 'KEEPTTL')
+  local mark = string.match(version, '@.*$') or ''
+  local set = redis.pcall('SET', KEYS[1], string.sub(version, 1, ${HARD_LENGTH}) .. ARGV[2] .. mark, 'KEEPTTL')
   if type(set) == 'table' and set.err then redis.call('DEL', KEYS[1]) end
 elseif ARGV[1] == 'hard' then
   redis.call('DEL', KEYS[1])
@@ -106,12 +126,12 @@ end
 return 0`);
 
 /**
- * KEYS: registry, alive; versions. ARGV: 'hard' or 'soft', a new soft part, channel, message, prefix of beats,
+ * KEYS: registry, alive, history; versions. ARGV: 'hard' or 'soft', a new soft part, channel, message, prefix of beats,
  * milliseconds. Invalidates, tells everybody, and gives whom to wait for: whether the registry may be incomplete, then each
  * replica and when its last beat runs out.
  */
-export const ANNOUNCE = script(`${NOW}
-for i = 3, #KEYS do
+export const ANNOUNCE = script(`${NOW}${HISTORY}
+for i = 4, #KEYS do
   local version = ARGV[1] == 'soft' and redis.call('GET', KEYS[i])
   if version then
     local set = redis.pcall('SET', KEYS[i], string.sub(version, 1, ${HARD_LENGTH}) .. ARGV[2], 'KEEPTTL')
@@ -123,8 +143,8 @@ end
 redis.call('PUBLISH', ARGV[3], ARGV[4])
 local at, born = now(), redis.call('ZSCORE', KEYS[1], '#born')
 local age = born and at - tonumber(born) or -1
-local unsure = (age < tonumber(ARGV[6]) or redis.call('EXISTS', KEYS[2]) == 0) and 1 or 0
-local answer = { unsure }
+local same = redis.call('EXISTS', KEYS[2]) == 1 and redis.call('GET', KEYS[3]) == history()
+local answer = { (age < tonumber(ARGV[6]) or not same) and 1 or 0 }
 for _, replica in ipairs(redis.call('ZRANGE', KEYS[1], 0, -1)) do
   if replica ~= '#born' then
     local left = redis.call('PTTL', ARGV[5] .. replica)
@@ -136,20 +156,22 @@ return answer`);
 
 /**
  * One beat of a replica: it is registered, it hears itself by its own subscription, and if nobody was there for a while,
- * or this is another Redis than before, all entries are void: nobody can vouch for them. It is told what time it is there.
- * KEYS: registry, own beat, alive, version of everything, run. ARGV: replica, milliseconds of alive, of the beat, own
- * channel, number, run id. Gives 0 where memory is full and it cannot be registered.
+ * or this is another history than before, all entries are void: nobody can vouch for them. It is told what time it is there,
+ * and which process that is.
+ * KEYS: registry, own beat, alive, version of everything, history. ARGV: replica, milliseconds of alive, of the beat, own
+ * channel, number. Gives 0 where memory is full and it cannot be registered.
  */
-export const BEAT = script(`${NOW}
+export const BEAT = script(`${NOW}${HISTORY}
 local function failed(answer) return type(answer) == 'table' and answer.err end
-local known = redis.call('PEXPIRE', KEYS[3], ARGV[2]) == 1 and redis.call('GET', KEYS[5]) == ARGV[6]
+local ours = history()
+local known = redis.call('PEXPIRE', KEYS[3], ARGV[2]) == 1 and redis.call('GET', KEYS[5]) == ours
 local born = redis.call('ZSCORE', KEYS[1], '#born')
 if not known or not born then
   redis.call('DEL', KEYS[4])
   born = now()
   if failed(redis.pcall('ZADD', KEYS[1], born, '#born')) then return 0 end
   if failed(redis.pcall('SET', KEYS[3], '1', 'PX', ARGV[2])) then return 0 end
-  if failed(redis.pcall('SET', KEYS[5], ARGV[6])) then return 0 end
+  if failed(redis.pcall('SET', KEYS[5], ours)) then return 0 end
 end
 if redis.call('PEXPIRE', KEYS[2], ARGV[3]) == 0 and failed(redis.pcall('SET', KEYS[2], '1', 'PX', ARGV[3])) then
   return 0
@@ -157,7 +179,8 @@ end
 if not redis.call('ZSCORE', KEYS[1], ARGV[1]) and failed(redis.pcall('ZADD', KEYS[1], 0, ARGV[1])) then
   return 0
 end
-redis.call('PUBLISH', ARGV[4], 'b:' .. ARGV[5] .. ':' .. born .. ':' .. now())
+local run = string.match(redis.call('INFO', 'server'), 'run_id:(%w+)') or ''
+redis.call('PUBLISH', ARGV[4], 'b:' .. ARGV[5] .. ':' .. born .. ':' .. now() .. ':' .. run)
 return 1`);
 
 /**
