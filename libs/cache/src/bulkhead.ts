@@ -8,18 +8,21 @@ export interface BulkheadOptions {
   readonly waiting?: number;
 }
 
+/** A small part of what a beat may take, and of a request. */
+const TURN_AFTER_MS = 5;
 const insideALoad = new Ambient<Bulkhead>();
 
 /**
  * Lets so many loads run at once, so many wait in the order they came, and refuses the rest: without Redis the database
  * gets more to do, and not a flood. A load that reads the cache itself does so in its own place, or loads that wait for
- * one another would take all places.
+ * one another would take all places. However fast loads come, timers and sockets have their turn in between.
  */
 export class Bulkhead {
   private readonly concurrent: number;
   private readonly limit: number;
   private readonly queue: (() => void)[] = [];
   private count = 0;
+  private turnsAt = 0;
 
   constructor({ concurrent = 64, waiting = 1024 }: BulkheadOptions = {}) {
     this.concurrent = concurrent;
@@ -39,12 +42,20 @@ export class Bulkhead {
     if (insideALoad.get() === this) return work();
     await this.enter();
     try {
+      if (performance.now() > this.turnsAt) await this.turn();
       return await insideALoad.run(this, work);
     } finally {
       const next = this.queue.shift();
       if (next) next();
       else this.count -= 1;
     }
+  }
+
+  /** What is loaded from memory comes without a turn of the event loop, and whoever reads on and on would let none come. */
+  private async turn(): Promise<void> {
+    this.turnsAt = Infinity;
+    await new Promise(setImmediate);
+    this.turnsAt = performance.now() + TURN_AFTER_MS;
   }
 
   private async enter(): Promise<void> {
