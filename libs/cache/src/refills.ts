@@ -98,8 +98,8 @@ export class Refills {
       this.metrics.counts.stampedesAvoided += 1;
       return this.join(running, work);
     }
+    if (this.driver.inStep(now)) return this.look(work, now);
     const flight = this.takeOff(work);
-    if (this.driver.inStep(now)) return this.look(flight, work, now);
     return this.finish(flight, work, this.searchOutOfStep(flight, work, running));
   }
 
@@ -148,8 +148,7 @@ export class Refills {
     return this.given(work, found);
   }
 
-  private takeOff({ key }: Work): Flight {
-    const flight = new Flight();
+  private takeOff({ key }: Work, flight = new Flight()): Flight {
     this.flights.set(key, flight);
     return flight;
   }
@@ -185,9 +184,13 @@ export class Refills {
   }
 
   /** What most reads come to is found at the first look, and costs one promise: requests make each of them dear. */
-  private look<T>(flight: Flight, work: Work<T>, began: number): Promise<T> {
+  private look<T>(work: Work<T>, began: number): Promise<T> {
+    const flight = new Flight();
     const snapshot = flight.begin(this.table.snapshot(work.tags));
-    return this.driver.read(work.key, work.tags, 'unless-fresh').then(
+    const reading = this.driver.read(work.key, work.tags, 'unless-fresh');
+    // Only now: a driver that throws at once would leave a flight to join that never lands.
+    this.takeOff(work, flight);
+    return reading.then(
       (read) => {
         const now = this.observed(began);
         if (!read.record) return this.finish(flight, work, this.searchOn(flight, work, read, began));

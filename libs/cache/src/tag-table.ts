@@ -65,7 +65,7 @@ export class TagTable {
  */
 export class Snapshot {
   private readonly hard: number;
-  private readonly soft: number;
+  private readonly all: number;
   private holders = 1;
 
   constructor(
@@ -73,8 +73,8 @@ export class Snapshot {
     private readonly epoch: number,
     private readonly states: readonly TagState[],
   ) {
-    this.hard = sumOf(states, 'hard');
-    this.soft = sumOf(states, 'soft');
+    this.hard = hardOf(states);
+    this.all = allOf(states);
   }
 
   get tagCount(): number {
@@ -87,12 +87,12 @@ export class Snapshot {
 
   /** Whether nothing has been invalidated since. */
   get isCurrent(): boolean {
-    return this.mayBeServedStale && sumOf(this.states, 'soft') === this.soft;
+    return this.table.isEpoch(this.epoch) && allOf(this.states) === this.all;
   }
 
   /** Whether nothing has been invalidated since, or softly at most. */
   get mayBeServedStale(): boolean {
-    return this.table.isEpoch(this.epoch) && sumOf(this.states, 'hard') === this.hard;
+    return this.table.isEpoch(this.epoch) && hardOf(this.states) === this.hard;
   }
 
   /** For one holder more, who releases it, too. */
@@ -108,8 +108,14 @@ export class Snapshot {
   }
 }
 
-function sumOf(states: readonly TagState[], mode: InvalidationMode): number {
+function hardOf(states: readonly TagState[]): number {
   let sum = 0;
-  for (const state of states) sum += state[mode];
+  for (const { hard } of states) sum += hard;
+  return sum;
+}
+
+function allOf(states: readonly TagState[]): number {
+  let sum = 0;
+  for (const { hard, soft } of states) sum += hard + soft;
   return sum;
 }
