@@ -2,7 +2,7 @@ import cluster from 'node:cluster';
 import { CodedError } from '@rookery/kernel';
 import { ConfigFault, loadConfig, type Config } from './config/index.js';
 import { startSite, type Site } from './site.js';
-import { WorkerEnded, Workers, type WorkerReady } from './workers.js';
+import { othersServe, WorkerEnded, Workers, type WorkerReady } from './workers.js';
 
 /** EX_CONFIG of sysexits.h: whoever restarts the process need not try again. */
 const EXIT_CONFIG = 78;
@@ -59,7 +59,9 @@ function stop(): void {
   if (stoppingSince !== undefined) return;
   stoppingSince = performance.now();
   if (workers) return workers.stop();
-  starting.then(() => site?.stop()).then(() => process.exit(), fail);
+  starting
+    .then(async () => site?.stop({ othersServe: await othersServe() }))
+    .then(() => process.exit(), fail);
 }
 
 function onSignal(signal: NodeJS.Signals): void {

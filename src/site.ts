@@ -2,7 +2,7 @@ import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { CodedError } from '@rookery/kernel';
 import { startEvents } from '@rookery/events';
 import { EarlyIndex } from '@rookery/cache';
-import { answerEarly, closeHttp, createHttpApplication } from '@rookery/http';
+import { answerEarly, closeHttp, createHttpApplication, leavePort } from '@rookery/http';
 import {
   createLogger,
   createOperationsApplication,
@@ -40,9 +40,9 @@ export interface Site {
   readonly logger: RookeryLogger;
   /**
    * Stops in order: readiness first, then HTTP, then what it needs, then embedded PostgreSQL. Safe to call twice; in a hurry
-   * nobody is waited for, and requests under way are cut.
+   * nobody is waited for, and requests under way are cut. Where others listen on the same port, it can be left to them at once.
    */
-  stop(options?: { readonly hurry?: boolean }): Promise<void>;
+  stop(options?: { readonly hurry?: boolean; readonly othersServe?: boolean }): Promise<void>;
 }
 
 export interface SiteOptions {
@@ -195,6 +195,8 @@ async function start(
       if (options.hurry) hurry.abort();
       stopped ??= (async () => {
         if (!hurry.signal.aborted) await registration?.drain();
+        // Before it is not ready: a balancer that looks at the port would take the others for that as well.
+        if (options.othersServe === true) leavePort(app);
         health.setStopping();
         rpc?.stopServing();
         await drain(app, rpc, config.drainDelayMs, hurry.signal);

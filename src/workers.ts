@@ -8,6 +8,16 @@ export interface WorkerReady {
   readonly opsUrl: string | undefined;
 }
 
+/** What a worker asks once it is to stop. */
+interface WorkerLeaves {
+  readonly leaves: true;
+}
+/** Whether others go on taking connections at the port they share. */
+interface Told {
+  readonly othersServe: boolean;
+}
+
+const TELL_LIMIT_MS = 1_000;
 const FIRST_WAIT_MS = 500;
 const LONGEST_WAIT_MS = 30_000;
 /** A worker that lived so long was well: what ends it then is not what ended it before. */
@@ -15,6 +25,8 @@ const WELL_MS = 60_000;
 
 interface Slot {
   worker: Worker | undefined;
+  /** It takes traffic, and is not to stop. */
+  serves: boolean;
   failures: number;
 }
 
@@ -35,7 +47,11 @@ export class Workers {
     private readonly config: Pick<Config, 'workers' | 'replicaId' | 'opsPort' | 'grpc'>,
     private readonly say: (line: string) => void,
   ) {
-    this.slots = Array.from({ length: config.workers }, () => ({ worker: undefined, failures: 0 }));
+    this.slots = Array.from({ length: config.workers }, () => ({
+      worker: undefined,
+      serves: false,
+      failures: 0,
+    }));
   }
 
   /** Resolves when all of them take traffic. One that ends before that is the end of all: its fault is that of the others. */
@@ -60,7 +76,8 @@ export class Workers {
       };
       // Before the one that would start it again.
       worker.prependOnceListener('exit', ended);
-      worker.once('message', (ready: WorkerReady) => {
+      worker.on('message', (ready: WorkerReady | WorkerLeaves) => {
+        if ('leaves' in ready) return;
         worker.off('exit', ended);
         resolve(ready);
       });
@@ -77,8 +94,16 @@ export class Workers {
       ...(grpc ? { GRPC_PORT: portOf(grpc.port, index) } : {}),
     });
     slot.worker = worker;
+    worker.on('message', (said: WorkerReady | WorkerLeaves) => {
+      slot.serves = !('leaves' in said);
+      if (slot.serves || !worker.isConnected()) return;
+      // The last of those that are told to stop at the same time stays for those who do not know yet.
+      const othersServe = !this.over.signal.aborted && this.slots.some(({ serves }) => serves);
+      worker.send({ othersServe } satisfies Told, () => undefined);
+    });
     worker.once('exit', (code, signal) => {
       slot.worker = undefined;
+      slot.serves = false;
       if (this.over.signal.aborted) {
         if (code !== 0) this.worst ||= code ?? 1;
         this.endWhenAllHave();
@@ -100,6 +125,24 @@ export class Workers {
   private endWhenAllHave(): void {
     if (this.slots.every(({ worker }) => worker === undefined)) this.end(this.worst);
   }
+}
+
+/**
+ * Asked by a process that is to stop: whether it is a worker, and others go on taking connections at the port they share. Not
+ * while all of them stop.
+ */
+export async function othersServe(): Promise<boolean> {
+  const { worker } = cluster;
+  if (!worker?.isConnected()) return false;
+  return new Promise((resolve) => {
+    const told = ({ othersServe: others }: Told): void => resolve(others);
+    worker.once('message', told);
+    worker.once('disconnect', () => resolve(false));
+    setTimeout(() => resolve(false), TELL_LIMIT_MS);
+    worker.send({ leaves: true } satisfies WorkerLeaves, (error: Error | null) => {
+      if (error) resolve(false);
+    });
+  });
 }
 
 /** Of one worker: the ports follow one another, unless any will do. */

@@ -71,6 +71,16 @@ export async function closeHttp(app: NestFastifyApplication, limitMs = 10_000): 
 }
 
 /**
+ * Takes no new connection from now on; what comes on those that are there is answered as before, until `closeHttp`. For one
+ * of several processes that listen on the same port, which is to stop: new connections go to the others at once, and nobody
+ * who looks at the port sees that one of them stops.
+ */
+export function leavePort(app: NestFastifyApplication): void {
+  const adapter = app.getHttpAdapter();
+  if (adapter instanceof HttpAdapter) adapter.leavePort();
+}
+
+/**
  * Shows every request without credentials to `find` before the router; what it has an answer for is answered at once, with
  * the header fields of every answer, and counted and reported as any request. Before it listens, and once.
  *

@@ -1,7 +1,7 @@
-import { Agent, request } from 'node:http';
+import { Agent, request, type IncomingMessage } from 'node:http';
 import { connect, type Socket } from 'node:net';
 import { once } from 'node:events';
-import { closeHttp } from './index.js';
+import { closeHttp, leavePort } from './index.js';
 import { nextHanging, startSite, type Hanging, type Site } from './testing/site.js';
 
 const idle = async (port: number) => {
@@ -64,6 +64,29 @@ test('a request on a kept connection is still served while closing', async () =>
   hanging.release({});
   await pending;
   await closing;
+});
+
+test('a port that is left takes no connection, and those that are there are served until it is closed', async () => {
+  const site = await startSite();
+  const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+  const ask = async () => {
+    const [response] = (await once(request(`${site.url}/raw`, { agent }).end(), 'response')) as [
+      IncomingMessage,
+    ];
+    await once(response.resume(), 'end');
+    return [response.statusCode, response.headers.connection];
+  };
+  expect(await ask()).toEqual([200, 'keep-alive']);
+  leavePort(site.app);
+  await expect(fetch(`${site.url}/raw`)).rejects.toThrow('fetch failed');
+  expect(await ask()).toEqual([200, 'keep-alive']);
+  const { sockets, freeSockets } = agent;
+  expect([Object.keys(sockets).length, Object.values(freeSockets).flat().length]).toEqual([0, 1]);
+  const started = performance.now();
+  await closeHttp(site.app);
+  await site.close();
+  expect(performance.now() - started).toBeLessThan(5_000);
+  agent.destroy();
 });
 
 test('what does not finish is cut at the limit', async () => {

@@ -1,4 +1,5 @@
 import type { Server } from 'node:http';
+import { Server as NetServer } from 'node:net';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 import type { EarlyAnswers } from './early-answers.js';
 import { RawJson } from './raw-json.js';
@@ -31,6 +32,11 @@ export class HttpAdapter extends FastifyAdapter {
 
   override async close(): Promise<void> {
     await this.closeServer(this.closeLimitMs);
+  }
+
+  /** Takes no connection any more, and leaves those that are there as they are; `http.Server` would close the idle ones. */
+  leavePort(): void {
+    NetServer.prototype.close.call(this.getInstance().server);
   }
 
   /** Stops listening, lets requests under way finish, and cuts what is left at the limit. May be called again. */

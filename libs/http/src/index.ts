@@ -1,4 +1,4 @@
-export { answerEarly, closeHttp, createHttpApplication } from './application.js';
+export { answerEarly, closeHttp, createHttpApplication, leavePort } from './application.js';
 export { openApiDocument } from './docs.js';
 export type { EarlyAnswer, FindEarly } from './early-answers.js';
 export { Endpoint, type EndpointOptions, type EndpointResponse } from './endpoint.decorator.js';
