@@ -55,12 +55,13 @@ export class ClusterLink {
     return this.opened.client;
   }
 
-  /** Whether the master of one of the keys is unknown, or has not answered the last time it was asked. */
-  isSilent(keys: readonly string[]): boolean {
+  /** Whether the master of one of the keys is unknown, or has not answered for longer than `forMs`. */
+  isSilent(keys: readonly string[], forMs = 0): boolean {
     const { slots } = this.client;
+    const before = performance.now() - forMs;
     return keys.some((key) => {
       const address = slots[slotOf(key)]?.master.address;
-      return address === undefined || this.health.get(address)?.silentSince !== undefined;
+      return address === undefined || (this.health.get(address)?.silentSince ?? Infinity) <= before;
     });
   }
 

@@ -121,6 +121,15 @@ export class RedisConnection {
     return new Promise((resolve, reject) => this.answer(work, limitMs, false, resolve, reject));
   }
 
+  /**
+   * Before what must not be done by a node that has lost its place: one that was silent for so long may have, and would do
+   * what it finds waiting before it hears of that.
+   * @throws RK_CACHE_REDIS_AWAY
+   */
+  mustHear(keys: readonly string[]): void {
+    if (this.cluster?.isSilent(keys, this.setup.boundMs)) throw away('a node of the cluster does not answer');
+  }
+
   async eval<T>({ sha, source }: Script, keys: string[], args: string[]): Promise<T> {
     const rest = [String(keys.length), ...keys, ...args];
     try {

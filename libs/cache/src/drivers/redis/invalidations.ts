@@ -121,6 +121,7 @@ export class RedisInvalidations {
     const names = tags.map((tag) => (tag === EVERYTHING ? keys.everything : keys.version(tag)));
     const soft = draw();
     if (connection.isCluster) {
+      connection.mustHear(names);
       await Promise.all(names.map((name) => connection.eval(INVALIDATE, [name], [mode, soft])));
     }
     return connection.eval<(string | number)[]>(
