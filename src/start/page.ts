@@ -16,8 +16,8 @@ const STYLE = `
   footer { margin-top: 2.5rem; font-size: 0.875rem; }
 `;
 
-/** What a browser may do with the page: use this style, and nothing else. */
-export const PAGE_POLICY = `default-src 'none'; style-src 'sha256-${createHash('sha256').update(STYLE).digest('base64')}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'`;
+/** What a browser may do with the page: use this style, and take no icon for its icon, or it would ask for one. */
+export const PAGE_POLICY = `default-src 'none'; style-src 'sha256-${createHash('sha256').update(STYLE).digest('base64')}'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'`;
 
 /** The start page, whole: it asks for nothing else. */
 export function pageOf(about: About): string {

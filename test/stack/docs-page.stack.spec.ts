@@ -62,6 +62,28 @@ describe('/docs, to a person with a browser', () => {
     };
   }
 
+  it('is found from the bare address, by a page that looks as it should', async () => {
+    const start = await browser.newPage();
+    try {
+      start.setDefaultTimeout(LIMIT_MS);
+      const said: string[] = [];
+      start.on('console', (message) => said.push(message.text()));
+      await start.goto(new URL('/', conduit.site.baseUrl).href, { waitUntil: 'networkidle' });
+      expect(await start.locator('h1').innerText()).toMatch(/^Conduit \d/);
+      // Where its style is refused, links stand beside what they are about in one line of text.
+      expect(await start.evaluate('getComputedStyle(document.querySelector("li")).display')).toBe('flex');
+      expect(said).toEqual([]);
+      await start.getByRole('link', { name: '/docs' }).click();
+      await start
+        .locator('.opblock')
+        .nth(OPERATIONS - 1)
+        .waitFor();
+      expect(new URL(start.url()).pathname).toBe('/docs');
+    } finally {
+      await start.close();
+    }
+  });
+
   it('shows the operations of the site, and nothing that is not for clients', async () => {
     expect(await page.locator('.opblock').count()).toBe(OPERATIONS);
     expect(await operation('get', '/api/articles').isVisible()).toBe(true);
