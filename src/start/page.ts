@@ -13,6 +13,7 @@ const STYLE = `
   ul { margin: 0.5rem 0 0; padding: 0; list-style: none; }
   li { display: flex; flex-wrap: wrap; gap: 0 1rem; padding: 0.6rem 0; border-bottom: 1px solid var(--line); }
   li a { flex: 0 0 11rem; overflow-wrap: anywhere; font-family: ui-monospace, monospace; }
+  li span { flex: 1 1 16rem; }
   footer { margin-top: 2.5rem; font-size: 0.875rem; }
 `;
 
