@@ -1,23 +1,19 @@
 // needs: etcd
 import { join } from 'node:path';
-import { startEtcd, type Etcd, type TestDatabases } from '@rookery/devstack/testing';
-import { EtcdRegistry, type Instance } from '@rookery/discovery';
+import type { Instance } from '@rookery/discovery';
 import { loadProto, registeredInstances, RpcClient, type UnaryMethod } from '@rookery/rpc';
-import { buildIfStale, root } from '../../scripts/build-if-stale.mjs';
-import { ChildSite } from '../support/child-site.js';
-import { conduitDatabases } from '../support/site.js';
+import { root } from '../../scripts/build-if-stale.mjs';
 import { until } from '../support/until.js';
+import { LIMIT_MS, TwoWorkers } from './support/two-workers.js';
 
 /** gRPC of a replica of two processes (`WORKERS=2`), called by another service that finds them in a real etcd. */
-const LIMIT_MS = 90_000;
+/** Of their metrics: calls that they have answered. */
+const CALLS = /^rpc_server_duration_seconds_count\{.*\} (\d+)$/gm;
 interface Articles {
   listArticles: UnaryMethod<{ pageSize: number }, object>;
 }
 
-let databases: TestDatabases;
-let etcd: Etcd;
-let registry: EtcdRegistry;
-let site: ChildSite;
+let workers: TwoWorkers;
 let caller: RpcClient;
 const failures: string[] = [];
 let answered = 0;
@@ -25,39 +21,25 @@ let calling = true;
 const lines: Promise<void>[] = [];
 
 beforeAll(async () => {
-  await buildIfStale();
-  [databases, etcd] = await Promise.all([conduitDatabases(2), startEtcd()]);
-  registry = new EtcdRegistry({ endpoints: [etcd.endpoint], callTimeoutMs: 10_000 });
-  site = new ChildSite({
-    SHARD_URLS: databases.urls.join(','),
-    JWT_SECRET: 'a secret that is long enough for HS256',
-    NODE_ENV: 'production',
-    ETCD_ENDPOINTS: etcd.endpoint,
-    REPLICA_ID: 'web-1',
-    WORKERS: '2',
+  workers = await TwoWorkers.start({
     GRPC_PORT: '0',
-    DRAIN_DELAY_MS: '4000',
     // Of a call that waits while the machine does something else.
     REQUEST_DEADLINE_MS: '60000',
   });
-  await site.ready();
   caller = await RpcClient.open({
     service: 'conduit',
-    instances: registeredInstances(registry, 'conduit'),
+    instances: registeredInstances(workers.registry, 'conduit'),
     proto: loadProto(join(root, 'src/rpc/proto/conduit.proto')),
     deadlineMs: 60_000,
   });
-  await both();
+  await workers.both();
   lines.push(call(), call());
 }, 300_000);
 afterAll(async () => {
   calling = false;
   await Promise.all(lines);
   await caller?.close();
-  await site?.kill();
-  await registry?.close();
-  await etcd?.close();
-  await databases?.drop();
+  await workers?.close();
 });
 
 async function call(): Promise<void> {
@@ -71,45 +53,13 @@ async function call(): Promise<void> {
   }
 }
 
-/** Those that are up, once there are two. */
-async function both(): Promise<readonly Instance[]> {
-  let found: readonly Instance[] = [];
-  await until(
-    'both to be registered',
-    async () => {
-      found = (await registry.instances('conduit')).filter(({ state }) => state === 'up');
-      return found.length === 2;
-    },
-    LIMIT_MS,
-  );
-  return found;
-}
-
 const grpcOf = ({ metadata }: Instance): string | undefined => metadata?.['grpc'];
 
-/** Calls that a worker has answered since it was started. */
-async function callsOf({ opsAddress }: Instance): Promise<number> {
-  const text = await (await fetch(`http://${opsAddress}/metrics`)).text();
-  const counts = [...text.matchAll(/^rpc_server_duration_seconds_count\{.*\} (\d+)$/gm)];
-  return counts.reduce((sum, [, count]) => sum + Number(count), 0);
-}
-
-/** Each of them answers more calls than it has by now. */
-async function bothAnswer(): Promise<void> {
-  const workers = await both();
-  const before = await Promise.all(workers.map(callsOf));
-  await until(
-    'each of them to answer calls',
-    async () => (await Promise.all(workers.map(callsOf))).every((count, at) => count > before[at]! + 5),
-    LIMIT_MS,
-  );
-}
-
 it('each of them is registered with a port of its own, and a caller has them take turns', async () => {
-  const addresses = (await both()).map(grpcOf);
+  const addresses = (await workers.both()).map(grpcOf);
   expect(addresses).toEqual([expect.stringMatching(/^127\.0\.0\.1:\d+$/), expect.any(String)]);
   expect(new Set(addresses).size).toBe(2);
-  await bothAnswer();
+  await workers.bothAnswer(CALLS);
 });
 
 it.each([
@@ -118,23 +68,8 @@ it.each([
 ] as const)(
   'one that is %s is passed over, and takes its turns again once it is back',
   async (_, signal) => {
-    const [first] = await both();
-    const pid = site.log.findLast(
-      (line) =>
-        line['service.node.name'] === first!.id && String(line['message']).startsWith('Conduit is ready'),
-    )!['process.pid'];
-    const ready = site.readyLines.length;
-    process.kill(Number(pid), signal);
-    await site.until('another process in its place', () => site.readyLines.length > ready);
-    await until(
-      'it to be registered again',
-      async () => {
-        const again = (await both()).find(({ id }) => id === first!.id);
-        return again !== undefined && again.opsAddress !== first!.opsAddress;
-      },
-      LIMIT_MS,
-    );
-    await bothAnswer();
+    await workers.replace('web-1.1', signal);
+    await workers.bothAnswer(CALLS);
     expect(failures).toEqual([]);
   },
   240_000,
@@ -142,7 +77,7 @@ it.each([
 
 it('all stop in order under calls, and none is lost that began before', async () => {
   const before = answered;
-  const stopped = site.stop();
+  const stopped = workers.site.stop();
   await until('calls while they drain', async () => answered > before + 20, LIMIT_MS);
   calling = false;
   await Promise.all(lines);
