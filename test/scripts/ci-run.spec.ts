@@ -34,10 +34,14 @@ describe('.ci/run', () => {
   it('fails where one of them failed, and runs the other all the same', async () => {
     const run = await ciRun({
       ci: installed,
-      test: ['10 passed, 2 failed, 0 skipped', 1],
+      test: ['failed: a.spec.ts › one\n  | Expected: 1\n10 passed, 2 failed, 0 skipped', 1],
       'test:stack': ['3 passed, 0 failed, 0 skipped', 0],
     });
     expect(run).toMatchObject({ code: 1, last: '13 passed, 2 failed, 0 skipped' });
+    // Told once more at the end: of a log of that length, many see only the end.
+    expect(run.output).toMatch(
+      /--- test:stack: .*\nfailed: a\.spec\.ts › one\n {2}\| Expected: 1\n13 passed/,
+    );
   }, 60_000);
 
   it('fails where a run counted no failure and yet failed, or died before it could count', async () => {

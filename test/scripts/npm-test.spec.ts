@@ -22,6 +22,16 @@ function lastLine({ stdout }: Ended): string | undefined {
   return stdout.trim().split('\n').at(-1);
 }
 
+/** What it tells at its end of each failure, just above the counts. */
+function recap({ stdout }: Ended): string[] {
+  const lines = stdout.trimEnd().split('\n').slice(0, -1);
+  const above = lines.findLastIndex((line) => !/^(failed: | {2}\| )/.test(line));
+  return lines
+    .slice(above + 1)
+    .join('\n')
+    .split(/\n(?=failed: )/);
+}
+
 describe('npm test', () => {
   it('sums what passed and what was skipped, lint and types as one each', async () => {
     const run = await npmTest(`
@@ -39,6 +49,7 @@ describe('npm test', () => {
     `);
     expect([run.code, lastLine(run)]).toEqual([1, '3 passed, 1 failed, 0 skipped']);
     expect(run.output).toContain('Received: "seen"');
+    expect(recap(run)).toEqual([expect.stringMatching(/^failed: a\.spec\.mjs › two\n[^]*Received: "seen"/)]);
   }, 60_000);
 
   it('fails where a suite cannot be run at all', async () => {
@@ -47,18 +58,23 @@ describe('npm test', () => {
     });
     expect([run.code, lastLine(run)]).toEqual([1, '2 passed, 2 failed, 0 skipped']);
     expect(run.output).toContain('gone.mjs');
+    expect(recap(run).sort()).toEqual([
+      expect.stringMatching(/^failed: a\.spec\.mjs\n[^]*gone\.mjs/),
+      expect.stringMatching(/^failed: b\.spec\.mjs › one\n/),
+    ]);
   }, 60_000);
 
   it('fails where a test leaves something open, and does not hang on it', async () => {
     const run = await npmTest(`test('one', () => { setInterval(() => {}, 1_000); });`);
     expect([run.code, lastLine(run)]).toEqual([1, '3 passed, 1 failed, 0 skipped']);
     expect(run.output).toContain('something outlived its test');
+    expect(recap(run)).toEqual([expect.stringMatching(/^failed: jest\n {2}\| something outlived its test/)]);
   }, 60_000);
 
   it('runs no test where lint or types fail, and shows their output', async () => {
     const run = await npmTest(`test('one', () => expect(1).toBe(1));`, { lint: fails });
     expect([run.code, lastLine(run)]).toEqual([1, '1 passed, 1 failed, 0 skipped']);
-    expect(run.output).toContain('42');
+    expect(recap(run)).toEqual(['failed: npm run --silent lint\n  | 42']);
     expect(run.output).not.toContain('a.spec.mjs');
   }, 60_000);
 });
