@@ -1,4 +1,4 @@
-import { setTimeout as delay } from 'node:timers/promises';
+import { setImmediate as turn, setTimeout as delay } from 'node:timers/promises';
 import { jest } from '@jest/globals';
 import { Cache, createCache, MemoryDriver, MemoryHub, type CacheOptions } from './index.js';
 import { settled } from './cache.options.js';
@@ -57,13 +57,15 @@ describe('Cache', () => {
   it('never gives, after an invalidation, what was being loaded before it', async () => {
     const cache = await started();
     let row = 'old';
-    const reading = gate();
+    const [begun, reading] = [gate(), gate()];
     const slow = async () => {
       const seen = row;
+      begun.open();
       await reading.passed;
       return seen;
     };
     const before = cache.get('k', slow, minute);
+    await begun.passed;
     row = 'new';
     await cache.invalidate(['article:1']);
     const after = cache.get('k', () => Promise.resolve(row), minute);
@@ -117,8 +119,9 @@ describe('Cache', () => {
     const load = () => (renewed.open(), Promise.resolve('new'));
     expect(await cache.get('k', load, options)).toBe('old');
     await renewed.passed;
-    await delay(0);
+    while (cache.stats().refills < 2) await delay(1);
     expect(await cache.get('k', load, options)).toBe('new');
+    expect(cache.stats().refills).toBe(2);
   });
 
   it('never serves what was invalidated hard, even when the load fails', async () => {
@@ -162,7 +165,8 @@ describe('Cache', () => {
       const lifeMs = cache.peek('k')!.ttlMs;
       ahead += 0.85 * lifeMs;
       await cache.get('k', load, options);
-      await delay(0);
+      // A load lets the event loop turn once at most before it begins.
+      await turn();
       expect(loads).toBe(1);
       ahead += 0.1 * lifeMs;
       expect(await cache.get('k', load, options)).toEqual({ loads: 1 });
@@ -210,16 +214,17 @@ describe('Cache', () => {
 
   it('lets no more loads run than it is told, and refuses what would wait too long', async () => {
     const cache = await started({ bulkhead: { concurrent: 2, waiting: 2 } });
-    const door = gate();
+    const [full, door] = [gate(), gate()];
     let [running, most] = [0, 0];
     const load = async () => {
       most = Math.max(most, (running += 1));
+      if (running === 2) full.open();
       await door.passed;
       running -= 1;
       return 1;
     };
     const calls = ['a', 'b', 'c', 'd'].map((key) => cache.get(key, load, minute));
-    await delay(0);
+    await full.passed;
     await expect(cache.get('e', load, minute)).rejects.toMatchObject({ code: 'RK_CACHE_OVERLOADED' });
     door.open();
     await Promise.all(calls);
