@@ -2,6 +2,7 @@ import { CodedError } from '@rookery/kernel';
 import { Kafka, logLevel, type logCreator, type RetryOptions } from 'kafkajs';
 import { eventsErrors } from '../events.errors.js';
 import type { KafkaSettings } from './kafka.options.js';
+import { quietRequestQueues } from './quiet-request-queues.js';
 
 const CONNECT_MS = 3_000;
 const REPEAT_MS = 60_000;
@@ -15,6 +16,7 @@ export function kafkaClient(
   onWarning: (message: string) => void,
   retry: RetryOptions = CLIENT_RETRIES,
 ): Kafka {
+  quietRequestQueues();
   const { brokers, clientId, ssl, sasl, requestTimeoutMs } = settings;
   return new Kafka({
     brokers: [...brokers],
