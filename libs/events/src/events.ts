@@ -15,7 +15,8 @@ import type { ConsumedGroup, KafkaTransport } from './kafka/kafka-transport.js';
 import { RELAY_GROUP } from './kafka/relay-group.js';
 import { EventLog } from './log/event-log.js';
 import { LogUpkeep } from './log/log-upkeep.js';
-import { CHANNEL, Notifier } from './log/notifier.js';
+import { lanesOfSlots } from './log/lanes.js';
+import { CHANNEL, Notifier, parseNews } from './log/notifier.js';
 import { fireTimers } from './log/timers.js';
 import { processOf } from './process/define-process.js';
 import { rememberedDays } from './process/ended-processes.js';
@@ -55,7 +56,7 @@ export class Events {
     this.log = new EventLog(this.registry, settings.maxEventBytes);
     this.notifier = new Notifier(shards, settings.replicaId);
     this.settlement = new Settlement(shards, this.groupList, settings.readAfterWriteMs, settings.meter);
-    this.log.onCommitted = (shard, events) => this.onCommitted(shard, events);
+    this.log.onCommitted = (shard, events, later) => this.onCommitted(shard, events, later);
     shards.useOutbox(this.log);
     this.upkeep = new LogUpkeep({
       shards,
@@ -108,8 +109,10 @@ export class Events {
     const sources = await this.sources();
     this.endListening = this.shards.onNotification(CHANNEL, (shard, payload) => {
       const groups = this.shardGroups.find((one) => one.shard === shard);
-      if (payload === this.settings.replicaId) return groups?.heardItself();
-      groups?.wake();
+      const { replicaId, lanes } = parseNews(payload);
+      if (replicaId === this.settings.replicaId) return groups?.heardItself();
+      groups?.wake({ lanes });
+      if (lanes === undefined) groups?.lookSoon();
       // A new connection: whether anything is heard over it shows when what is told here comes back.
       if (payload !== '') return;
       groups?.mayBeDeaf();
@@ -167,10 +170,13 @@ export class Events {
     };
   }
 
-  private onCommitted(shard: string, events: readonly StoredEvent[]): void {
+  private onCommitted(shard: string, events: readonly StoredEvent[], later = false): void {
     this.settlement.committed(events);
-    this.shardGroups.find((one) => one.shard === shard)?.wake(new Set(events.map(({ type }) => type)));
-    this.notifier.tell(shard);
+    const lanes = lanesOfSlots(events.map(({ slot }) => slot));
+    const groups = this.shardGroups.find((one) => one.shard === shard);
+    groups?.wake({ lanes, types: new Set(events.map(({ type }) => type)) });
+    if (later) groups?.lookSoon();
+    this.notifier.tell(shard, later ? undefined : lanes);
   }
 
   private groupsOn(shard: string, groups: readonly GroupSource[]): ShardGroups {

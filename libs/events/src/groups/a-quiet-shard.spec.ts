@@ -1,11 +1,12 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { testDatabases } from '@rookery/devstack/testing';
-import type { Shards } from '@rookery/sharding';
+import { atSlot, type Shards } from '@rookery/sharding';
 import { testShards, type TestShards } from '@rookery/sharding/testing';
 import { z } from 'zod';
 import { defineEvent } from '../definition/define-event.js';
 import type { Events } from '../events.js';
 import { eventsSchema } from '../events.schema.js';
+import { parseNews } from '../log/notifier.js';
 import { handling, testEvents } from '../testing/index.js';
 
 const rang = defineEvent({
@@ -58,7 +59,7 @@ describe('a quiet shard', () => {
       shards.onNotification = (channel, listener) =>
         listen(channel, (shard, payload) => {
           listener(shard, payload);
-          if (payload === replicaId) resolve();
+          if (parseNews(payload).replicaId === replicaId) resolve();
         });
     });
 
@@ -76,5 +77,59 @@ describe('a quiet shard', () => {
     // Four times as long. No rest is shorter than it is meant to be, but any may be longer on a busy machine.
     const shortest = Math.min(...deafRests.slice(deafBefore));
     expect(middleOf(rests.slice(before))).toBeGreaterThan(2 * shortest);
+  });
+
+  it('is read only by the replica that has the lane of the news, where another one tells of it', async () => {
+    const heardAt: Record<string, number> = { one: 0, other: 0 };
+    const replicas = { one: cluster.shards, other: await cluster.another() };
+    const reads: Record<string, number> = { one: 0, other: 0 };
+    const begun = await Promise.all(
+      Object.entries(replicas).map(async ([name, shards]) => {
+        const ask = shards.queryShard.bind(shards);
+        shards.queryShard = <R>(...[shard, statement]: Parameters<Shards['queryShard']>): Promise<R[]> => {
+          if (statement.name === 'rookery.events.since') reads[name]! += 1;
+          return ask<R>(shard, statement);
+        };
+        const heard = hears(shards, name);
+        const ring = handling(rang, { group: 'ears' }, async (_, tx) =>
+          tx.afterCommit(() => (heardAt[name]! += 1)),
+        );
+        // Whoever is not told waits for longer than this test may take.
+        const events = testEvents(shards, [ring], { replicaId: name, pollMs: 600_000 });
+        running.push(events);
+        await events.start();
+        await heard;
+        return events;
+      }),
+    );
+    const lanes = () => begun.map((events) => events.lanes()['s1']?.['ears'] ?? []);
+    await until(() => lanes().every((there) => there.length === 8));
+    const publisher = await cluster.another();
+    testEvents(publisher, [], { events: [rang] });
+    const [mine] = lanes()[0]!;
+    const before = { ...reads };
+    for (let n = 1; n <= 10; n += 1) {
+      await publisher.transaction(atSlot(mine!), async (tx) => tx.publish(rang({ clock: `clock ${n}` })));
+      await until(() => heardAt['one']! >= n);
+    }
+    expect(heardAt).toEqual({ one: 10, other: 0 });
+    expect(reads['one']! - before['one']!).toBeGreaterThanOrEqual(10);
+    expect(reads['other']! - before['other']!).toBe(0);
+  });
+
+  it('is looked at by whoever hears of an event for later, before that is due', async () => {
+    const heard = hears(cluster.shards, 'hearing');
+    let rings = 0;
+    const ring = handling(rang, { group: 'ears' }, async (_, tx) => tx.afterCommit(() => (rings += 1)));
+    const events = testEvents(cluster.shards, [ring], { replicaId: 'hearing', pollMs: 600_000 });
+    running.push(events);
+    await events.start();
+    await heard;
+    const publisher = await cluster.another();
+    testEvents(publisher, [], { events: [rang] });
+    await publisher.transaction(atSlot(1), async (tx) =>
+      tx.publish(rang({ clock: 'alarm' }, { availableAt: new Date(Date.now() + 200) })),
+    );
+    await until(() => rings === 1);
   });
 });

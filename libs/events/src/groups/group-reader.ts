@@ -1,6 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Shards } from '@rookery/sharding';
 import type { StoredEvent } from '../definition/stored-event.js';
+import { laneMask, type LaneMask } from '../log/lanes.js';
 import * as log from '../log/log.sql.js';
 import { earlier, parseSnapshot, type Cursor } from './cursor.js';
 import * as sql from './groups.sql.js';
@@ -123,6 +124,10 @@ export class GroupReader {
     this.wakeUp?.();
   }
 
+  get lanesRead(): LaneMask {
+    return laneMask(this.laneNumbers);
+  }
+
   get laneNumbers(): readonly number[] {
     return this.lanes.map(({ lane }) => lane);
   }
@@ -170,11 +175,9 @@ export class GroupReader {
         const got = await this.read();
         troubles = 0;
         this.saveSoon();
-        if (got > 0 || this.cursor.upto !== null) {
-          idleMs = FIRST_POLL_MS;
-          continue;
-        }
-        if (this.woken) continue;
+        if (got > 0) idleMs = FIRST_POLL_MS;
+        // Whatever is committed after what a read saw is told of after it.
+        if (this.woken || this.cursor.upto !== null || got >= READ) continue;
         // With nobody in the middle of a transaction there is nothing that could appear without a new number.
         const open = this.cursor.from !== null && parseSnapshot(this.cursor.from).xip.length > 0;
         await this.rest(open ? idleMs : this.options.pollMs * QUIET_POLLS);

@@ -1,6 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { BackgroundLoop, type Meter } from '@rookery/kernel';
 import type { Shards } from '@rookery/sharding';
+import { EVERY_LANE, type LaneMask } from '../log/lanes.js';
 import * as log from '../log/log.sql.js';
 import type { Cursor } from './cursor.js';
 import { GroupReader, type EventSink, type Lane } from './group-reader.js';
@@ -72,6 +73,10 @@ export class ShardGroups {
   private quietMs = FIRST_POLL_MS;
   private endQuiet: (() => void) | undefined;
   private hears = false;
+  /** Since the last look somebody told of news, here or elsewhere. */
+  private told = false;
+  /** Since the last look began somebody asked for another. */
+  private asked = false;
   private stopping = false;
   private adopted = false;
   private incarnation: string | null = null;
@@ -144,16 +149,23 @@ export class ShardGroups {
     }
   }
 
-  /** Something was committed here, or elsewhere: there is something to read. */
-  wake(types?: ReadonlySet<string>): void {
-    this.lookSoon();
+  /** Something was committed here, or elsewhere: there is something to read, of these types and in these lanes. */
+  wake({
+    types,
+    lanes = EVERY_LANE,
+  }: { types?: ReadonlySet<string>; lanes?: LaneMask | undefined } = {}): void {
+    this.told = true;
+    // Who hears nothing is to look, since more may come that nobody here tells of.
+    if (!this.hears) this.lookSoon();
     for (const { reader, types: wanted } of this.held.values()) {
-      if (reader && (!types || wanted.some((type) => types.has(type)))) reader.wake();
+      if (!reader || (reader.lanesRead & lanes) === 0) continue;
+      if (!types || wanted.some((type) => types.has(type))) reader.wake();
     }
   }
 
   /** Something here may be due, or about to be. */
   lookSoon(): void {
+    this.asked = true;
     this.endQuiet?.();
   }
 
@@ -299,6 +311,7 @@ export class ShardGroups {
   private async look(signal: AbortSignal): Promise<void> {
     const { shards, shard, pollMs } = this.options;
     if (performance.now() > this.confirmedUntil) this.keeper.wake();
+    this.asked = false;
     const [row] = await shards.queryShard<{
       last: string;
       timerDue: boolean | null;
@@ -309,8 +322,10 @@ export class ShardGroups {
     const last = BigInt(row!.last);
     if (row!.incarnation !== this.incarnation) this.keeper.wake();
     const news = last !== this.lastSeq;
+    const untold = news && !this.told;
     this.lastSeq = last;
     if (news) this.wake();
+    this.told = false;
     if (row!.timerDue) await this.options.onTimersDue(shard);
     if (row!.parkedDue) {
       for (const { sink, lanes } of this.held.values()) {
@@ -322,23 +337,26 @@ export class ShardGroups {
     const due = row!.timerDue === true || row!.parkedDue === true;
     // What is due and stays so is another's to deal with, or waits for a second try.
     const most = this.hears && !due ? pollMs * POLLS_TOLD : pollMs;
-    this.quietMs = news ? this.busyMs : Math.min(this.quietMs * 2, most);
+    const pace = this.paceMs(untold || this.asked);
+    this.quietMs = news || this.asked ? pace : Math.min(this.quietMs * 2, most);
     // The loop's own interval is for when there is news; the rest of the quiet is waited for here.
     const rest = Math.min(this.quietMs, due ? Infinity : (row!.dueInMs ?? Infinity)) - FIRST_POLL_MS;
     if (rest > 0) await this.quiet(rest, signal);
   }
 
-  /** Milliseconds between two looks while there is news with each. */
-  private get busyMs(): number {
-    return this.hears ? Math.min(FIRST_POLL_MS * POLLS_TOLD, this.options.pollMs) : FIRST_POLL_MS;
+  /** Milliseconds between two looks while there is news with each: looks are for what nobody tells of. */
+  private paceMs(untold: boolean): number {
+    if (!this.hears) return FIRST_POLL_MS;
+    return untold ? Math.min(FIRST_POLL_MS * POLLS_TOLD, this.options.pollMs) : this.options.pollMs;
   }
 
   /** Waits, unless there is something to look at. */
   private async quiet(ms: number, signal: AbortSignal): Promise<void> {
     const over = new AbortController();
-    if (this.quietMs > this.busyMs) {
+    const soon = this.paceMs(true);
+    if (this.quietMs > soon) {
       this.endQuiet = () => {
-        this.quietMs = this.busyMs;
+        this.quietMs = soon;
         over.abort();
       };
     }

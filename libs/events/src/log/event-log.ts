@@ -14,8 +14,14 @@ import { currentDelivery } from '../handling/delivery.js';
 import { eventsErrors } from '../events.errors.js';
 import * as sql from './log.sql.js';
 
-/** Told of what a transaction published, once it is committed. */
-export type OnCommitted = (shard: string, events: readonly StoredEvent[]) => void;
+/** Told of what a transaction published, once it is committed; `later`: some of it is due at a time to come. */
+export type OnCommitted = (shard: string, events: readonly StoredEvent[], later?: boolean) => void;
+
+/** What a transaction published: in the log with its commit, beside what is only put down for later. */
+interface Outgoing {
+  readonly events: StoredEvent[];
+  later: boolean;
+}
 
 /**
  * The writing side of the log: what a transaction publishes is kept in it until just before COMMIT, then written by one
@@ -44,9 +50,10 @@ export class EventLog implements EventOutbox {
         throw eventsErrors.create('UNDECLARED', { data: { type: event.type } });
       }
       const stored = this.store(tx, event);
-      // Who looks for what is due is told of it as of any other.
-      if (event.availableAt) tx.send(later(stored, event.availableAt));
-      else buffer.push(stored);
+      if (event.availableAt) {
+        buffer.later = true;
+        tx.send(later(stored, event.availableAt));
+      } else buffer.events.push(stored);
     }
   }
 
@@ -73,23 +80,24 @@ export class EventLog implements EventOutbox {
     };
   }
 
-  private buffer(tx: ShardTransaction): StoredEvent[] {
-    if (tx.outgoing) return tx.outgoing as StoredEvent[];
+  private buffer(tx: ShardTransaction): Outgoing {
+    if (tx.outgoing) return tx.outgoing as Outgoing;
     const events: StoredEvent[] = [];
-    tx.outgoing = events;
+    const buffer: Outgoing = { events, later: false };
+    tx.outgoing = buffer;
     tx.beforeCommit(() => {
       if (events.length === 0) return;
       // Others act on what they see in the log: it must not be undone by a crash, as its handler's own effect may be.
       if (currentDelivery()) tx.send(durable);
       tx.send(appending(events));
     });
-    tx.afterCommit(() => this.onCommitted(tx.shard, events));
-    return events;
+    tx.afterCommit(() => this.onCommitted(tx.shard, events, buffer.later));
+    return buffer;
   }
 
   /** What a transaction has published so far. */
   publishedIn(tx: ShardTransaction): readonly StoredEvent[] {
-    return (tx.outgoing as StoredEvent[] | undefined) ?? [];
+    return (tx.outgoing as Outgoing | undefined)?.events ?? [];
   }
 }
 
