@@ -117,19 +117,29 @@ describe('a quiet shard', () => {
     expect(reads['other']! - before['other']!).toBe(0);
   });
 
-  it('is looked at by whoever hears of an event for later, before that is due', async () => {
-    const heard = hears(cluster.shards, 'hearing');
-    let rings = 0;
-    const ring = handling(rang, { group: 'ears' }, async (_, tx) => tx.afterCommit(() => (rings += 1)));
-    const events = testEvents(cluster.shards, [ring], { replicaId: 'hearing', pollMs: 600_000 });
-    running.push(events);
-    await events.start();
-    await heard;
-    const publisher = await cluster.another();
-    testEvents(publisher, [], { events: [rang] });
-    await publisher.transaction(atSlot(1), async (tx) =>
-      tx.publish(rang({ clock: 'alarm' }, { availableAt: new Date(Date.now() + 200) })),
-    );
-    await until(() => rings === 1);
-  });
+  it.each(['the replica itself', 'another one'])(
+    'is looked at in time for what %s publishes for later, though nobody would look for long',
+    async (which) => {
+      const heard = hears(cluster.shards, 'hearing');
+      const rests = restsOf(cluster.shards);
+      let rungAt = 0;
+      const ring = handling(rang, { group: 'ears' }, async (_, tx) =>
+        tx.afterCommit(() => (rungAt = Date.now())),
+      );
+      const events = testEvents(cluster.shards, [ring], { replicaId: 'hearing', pollMs: 600_000 });
+      running.push(events);
+      await events.start();
+      await heard;
+      const other = await cluster.another();
+      testEvents(other, [], { events: [rang] });
+      const looks = rests.length;
+      const due = Date.now() + 500;
+      await (which === 'another one' ? other : cluster.shards).transaction(atSlot(7), async (tx) =>
+        tx.publish(rang({ clock: 'tower' }, { availableAt: new Date(due) })),
+      );
+      await until(() => rungAt > 0);
+      expect(rungAt - due).toBeGreaterThanOrEqual(-50);
+      expect(rests.length).toBeGreaterThan(looks);
+    },
+  );
 });
