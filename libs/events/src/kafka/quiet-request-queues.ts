@@ -20,7 +20,7 @@ export const requestQueue = createRequire(import.meta.url)('kafkajs/src/network/
 
 /**
  * Has kafkajs look after waiting requests only where some wait. Version 2.2 looks every millisecond, at each connection, for
- * as long as it stands (https://github.com/tulios/kafkajs/issues/1704): a tenth of a core in an idle replica of six groups,
+ * as long as it stands (https://github.com/tulios/kafkajs/issues/1704): a twentieth of a core in an idle replica of Conduit,
  * and on Node.js 24 a warning of a negative timeout (issue 1751). A request that has to wait sets out the look itself, as an
  * answer does.
  */
