@@ -14,8 +14,8 @@ import { RetryPolicy } from './handling/retry-policy.js';
 import type { ConsumedGroup, KafkaTransport } from './kafka/kafka-transport.js';
 import { RELAY_GROUP } from './kafka/relay-group.js';
 import { EventLog } from './log/event-log.js';
+import { laneMask } from './log/lanes.js';
 import { LogUpkeep } from './log/log-upkeep.js';
-import { lanesOfSlots } from './log/lanes.js';
 import { CHANNEL, Notifier, parseNews } from './log/notifier.js';
 import { fireTimers } from './log/timers.js';
 import { processOf } from './process/define-process.js';
@@ -172,7 +172,7 @@ export class Events {
 
   private onCommitted(shard: string, events: readonly StoredEvent[], later = false): void {
     this.settlement.committed(events);
-    const lanes = lanesOfSlots(events.map(({ slot }) => slot));
+    const lanes = laneMask(events.map(({ slot }) => slot));
     const groups = this.shardGroups.find((one) => one.shard === shard);
     groups?.wake({ lanes, types: new Set(events.map(({ type }) => type)) });
     if (later) groups?.lookSoon();

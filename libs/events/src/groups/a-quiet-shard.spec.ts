@@ -80,7 +80,7 @@ describe('a quiet shard', () => {
   });
 
   it('is read only by the replica that has the lane of the news, where another one tells of it', async () => {
-    const heardAt: Record<string, number> = { one: 0, other: 0 };
+    const handled: Record<string, number> = { one: 0, other: 0 };
     const replicas = { one: cluster.shards, other: await cluster.another() };
     const reads: Record<string, number> = { one: 0, other: 0 };
     const begun = await Promise.all(
@@ -92,7 +92,7 @@ describe('a quiet shard', () => {
         };
         const heard = hears(shards, name);
         const ring = handling(rang, { group: 'ears' }, async (_, tx) =>
-          tx.afterCommit(() => (heardAt[name]! += 1)),
+          tx.afterCommit(() => (handled[name]! += 1)),
         );
         // Whoever is not told waits for longer than this test may take.
         const events = testEvents(shards, [ring], { replicaId: name, pollMs: 600_000 });
@@ -110,9 +110,9 @@ describe('a quiet shard', () => {
     const before = { ...reads };
     for (let n = 1; n <= 10; n += 1) {
       await publisher.transaction(atSlot(mine!), async (tx) => tx.publish(rang({ clock: `clock ${n}` })));
-      await until(() => heardAt['one']! >= n);
+      await until(() => handled['one']! >= n);
     }
-    expect(heardAt).toEqual({ one: 10, other: 0 });
+    expect(handled).toEqual({ one: 10, other: 0 });
     expect(reads['one']! - before['one']!).toBeGreaterThanOrEqual(10);
     expect(reads['other']! - before['other']!).toBe(0);
   });

@@ -83,7 +83,8 @@ const MAX_TROUBLE_MS = 1_000;
  * what stands.
  */
 export class GroupReader {
-  private lanes: readonly Lane[] = [];
+  readonly lanesRead: LaneMask;
+  private readonly lanes: readonly Lane[];
   private cursor: Cursor;
   private saved: Cursor;
   private dealtWith: Cursor;
@@ -110,6 +111,7 @@ export class GroupReader {
     lanes: readonly [Lane, ...Lane[]],
   ) {
     this.lanes = lanes;
+    this.lanesRead = laneMask(this.laneNumbers);
     this.cursor = lanes.map(({ cursor }) => cursor).reduce(earlier);
     this.saved = this.cursor;
     this.dealtWith = this.cursor;
@@ -122,10 +124,6 @@ export class GroupReader {
   wake(): void {
     this.woken = true;
     this.wakeUp?.();
-  }
-
-  get lanesRead(): LaneMask {
-    return laneMask(this.laneNumbers);
   }
 
   get laneNumbers(): readonly number[] {

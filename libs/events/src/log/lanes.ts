@@ -5,14 +5,8 @@ export type LaneMask = number;
 
 export const EVERY_LANE: LaneMask = 2 ** LANES - 1;
 
-export function laneMask(lanes: Iterable<number>): LaneMask {
-  let mask = 0;
-  for (const lane of lanes) mask |= 1 << lane;
-  return mask;
-}
-
-/** The lanes of these slots: what the log's reading calls `shard_slot & 15`. */
-export function lanesOfSlots(slots: Iterable<number>): LaneMask {
+/** The lanes of these slots, of which reads know `shard_slot & 15`. A lane is a slot of its own. */
+export function laneMask(slots: Iterable<number>): LaneMask {
   let mask = 0;
   for (const slot of slots) mask |= 1 << (slot & (LANES - 1));
   return mask;

@@ -1,4 +1,4 @@
-import { EVERY_LANE, lanesOfSlots } from './lanes.js';
+import { EVERY_LANE, laneMask } from './lanes.js';
 import { parseNews } from './notifier.js';
 
 describe('what a replica tells of a shard', () => {
@@ -10,8 +10,8 @@ describe('what a replica tells of a shard', () => {
   });
 
   it('counts a slot to the lane of its last four bits', () => {
-    expect(lanesOfSlots([0, 16, 4_080])).toBe(1);
-    expect(lanesOfSlots([15, 4_095, 18])).toBe(0x8004);
-    expect(lanesOfSlots(Array.from({ length: 16 }, (_, slot) => slot))).toBe(EVERY_LANE);
+    expect(laneMask([0, 16, 4_080])).toBe(1);
+    expect(laneMask([15, 4_095, 18])).toBe(0x8004);
+    expect(laneMask(Array.from({ length: 16 }, (_, slot) => slot))).toBe(EVERY_LANE);
   });
 });
